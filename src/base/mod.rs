@@ -1,0 +1,13 @@
+//! The words everything else is written in: ids, time and entropy.
+//!
+//! Nothing here does IO, reads a clock or knows another module of the project.
+
+mod entropy;
+mod ids;
+mod text;
+mod time;
+
+pub use entropy::{Entropy, OsEntropy};
+pub use ids::{GroupNo, LinkId, NODE_SECRET_BYTES, NodeDigest, NodeNo, NodeSecret, Seq, UID_BYTES, Uid, UserNo};
+pub use text::{BASE32_ALPHABET, base32_decode, base32_encode};
+pub use time::{Mono, Wall};

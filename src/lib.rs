@@ -1,0 +1,12 @@
+//! mnm: a private message relay that speaks TMTP revision 1.
+//!
+//! Bytes in → frame → request → decide → apply → append → commit → release → bytes out; nothing
+//! flows back except as a new input. `ARCHITECTURE.md` draws the whole house; each module's own
+//! documentation says what it is for, what it promises and what it deliberately lacks.
+//!
+//! Imports go one way, and `tests/imports.rs` keeps it so:
+//! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `server ← all`.
+
+pub mod base;
+pub mod limits;
+pub mod store;

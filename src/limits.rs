@@ -1,0 +1,81 @@
+//! Every bound of the relay in one place, each with the reason for its value.
+//!
+//! Bounds of the *contract* (what TMTP fixes) and of the *house* (what we chose) stand apart; those an
+//! operator may change are defaults here and fields of `config::Limits`. Relations that must hold
+//! between them are asserted at compile time at the foot of the file.
+
+use std::time::Duration;
+
+// ---- The contract's ----
+
+/// The smallest header a frame may announce, in octets.
+pub const HEADER_MIN: usize = 8;
+/// The largest header a frame can announce: four hex digits.
+pub const HEADER_MAX: usize = 65535;
+/// The longest request id, in octets of UTF-8: escaped six-fold it still fits an ack's header.
+pub const REQUEST_ID_MAX: usize = 1024;
+/// The longest uid or node field that is looked at, in octets; real ones have 32 and 40.
+pub const ID_TEXT_MAX: usize = 64;
+/// The longest device label, in octets.
+pub const LABEL_MAX: usize = 255;
+/// The longest alias or group name, in octets.
+pub const NAME_MAX: usize = 255;
+/// The shortest alias or group name, in characters.
+pub const NAME_MIN_CHARS: usize = 8;
+/// The longest text of a Ping or GroupInvite, in UTF-16 units.
+pub const TEXT_MAX_UTF16: usize = 140;
+/// The same in octets: a UTF-16 unit takes at most three octets of UTF-8.
+pub const TEXT_MAX_BYTES: usize = TEXT_MAX_UTF16 * 3;
+/// The most recipients a request may name, and the default for it (`for` and `notefor`, each).
+pub const RECIPIENTS_MAX: usize = 1000;
+/// From the connect to the end of Login or Register, TLS included.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A link that sends nothing for this long is closed.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// A delivery that is not acked for this long is sent again.
+pub const REDELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A logged-in link that was silent for this long may be taken over by a new login of its node.
+pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(30);
+/// A link on which nothing could be written for this long is closed.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most plaintext that fits a TLS record (RFC 8446, section 5.1).
+pub const TLS_RECORD_MAX: usize = 16384;
+
+// ---- The house's ----
+
+/// Default of the largest message a member may post: 1 GiB.
+pub const MESSAGE_MAX_DEFAULT: u64 = 1 << 30;
+/// Bodies up to this size travel inside their message's record; larger ones become chunk records of this size.
+/// An upload or download holds about this much memory, whatever the size of its message.
+pub const CHUNK_BYTES: usize = 64 << 10;
+/// Default of how many unacked deliveries may be on their way to one node.
+pub const WINDOW_DEFAULT: usize = 64;
+/// Plaintext read from one link before the others get their turn.
+pub const READ_BUDGET: usize = 256 << 10;
+/// Ciphertext a link may have waiting for its socket before we stop encrypting for it.
+pub const SEALED_MAX: usize = 64 << 10;
+/// How long a closed link may take to read our last words before it is dropped.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A cursor is written at most this long after the ack that moved it.
+pub const CURSOR_AGE_MAX: Duration = Duration::from_secs(1);
+/// Cursors waiting to be written: beyond this many they go at once.
+pub const CURSOR_DIRTY_MAX: usize = 4096;
+
+/// Default size of a log segment, in octets.
+pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;
+/// The smallest segment that can be configured: it must hold the largest record.
+pub const SEGMENT_BYTES_MIN: u32 = 1 << 20;
+/// The largest segment that can be configured.
+pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+/// The largest payload of one log record, in octets.
+pub const RECORD_MAX: usize = 512 << 10;
+/// New segments are zeroed ahead in slices of this size, so that no turn waits long for it.
+pub const ZERO_SLICE: usize = 256 << 10;
+/// How much compaction copies in one turn.
+pub const COMPACT_SLICE: usize = 128 << 10;
+
+const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
+const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
+const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
+const _: () = assert!(CHUNK_BYTES + HEADER_MAX + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(RECORD_MAX + 4096 < SEGMENT_BYTES_MIN as usize, "a record must fit a segment");

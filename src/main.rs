@@ -1,0 +1,2 @@
+//! The `mnm` program.
+fn main() {}

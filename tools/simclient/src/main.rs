@@ -1,0 +1,2 @@
+//! Load tester for TMTP relays.
+fn main() {}
