@@ -10,3 +10,4 @@
 pub mod base;
 pub mod limits;
 pub mod store;
+pub mod wire;

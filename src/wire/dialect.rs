@@ -1,0 +1,65 @@
+//! The two numberings of TMTP revision 1, and how a connection is latched to one.
+//!
+//! Both drafts announce themselves as `"1"`; ops 0-7 are the same, later ones are shifted by the
+//! PostNotify that the 2020 draft put at 8. The first request that only one of them can mean decides.
+
+use super::header::Header;
+
+/// Which numbering a connection speaks, as far as it is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dialect {
+    /// Nothing has told them apart yet.
+    #[default]
+    Unlatched,
+    /// The 2018 draft: 12 ops, no PostNotify.
+    Draft2018,
+    /// The 2020 draft: 13 ops.
+    Draft2020,
+}
+
+/// What an op number means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Op {
+    TmtpRev,
+    Register,
+    Login,
+    UserEdit,
+    OhiEdit,
+    GroupInvite,
+    GroupEdit,
+    Post,
+    PostNotify,
+    Ping,
+    Ack,
+    Pulse,
+    Quit,
+}
+
+impl Dialect {
+    /// What `op` means here, and what the connection speaks from now on. `None`: nothing that can be meant.
+    pub(super) fn resolve(self, op: u64, header: &Header<'_>) -> Option<(Op, Dialect)> {
+        use Dialect::{Draft2018, Draft2020, Unlatched};
+        let notifies = header.note_len.is_some() || header.recipients.is_some();
+        let same = |op| Some((op, self));
+        match (op, self) {
+            (0, _) => same(Op::TmtpRev),
+            (1, _) => same(Op::Register),
+            (2, _) => same(Op::Login),
+            (3, _) => same(Op::UserEdit),
+            (4, _) => same(Op::OhiEdit),
+            (5, _) => same(Op::GroupInvite),
+            (6, _) => same(Op::GroupEdit),
+            (7, _) => same(Op::Post),
+            (8, Unlatched | Draft2020) if notifies => Some((Op::PostNotify, Draft2020)),
+            (8, Unlatched | Draft2018) if !notifies && header.to.is_some() => Some((Op::Ping, Draft2018)),
+            (9, Unlatched | Draft2018) if header.kind.is_some() => Some((Op::Ack, Draft2018)),
+            (9, Unlatched | Draft2020) if header.to.is_some() => Some((Op::Ping, Draft2020)),
+            (10, Unlatched | Draft2018) if header.id.is_none() => Some((Op::Pulse, Draft2018)),
+            (10, Unlatched | Draft2020) if header.id.is_some() => Some((Op::Ack, Draft2020)),
+            (11, Draft2018) => Some((Op::Quit, Draft2018)),
+            (11, Unlatched | Draft2020) => same(Op::Pulse),
+            (12, Unlatched | Draft2020) => Some((Op::Quit, Draft2020)),
+            _ => None,
+        }
+    }
+}
