@@ -8,6 +8,8 @@
 //! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `server ← all`.
 
 pub mod base;
+pub mod ledger;
 pub mod limits;
+pub mod record;
 pub mod store;
 pub mod wire;

@@ -60,6 +60,12 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 pub const CURSOR_AGE_MAX: Duration = Duration::from_secs(1);
 /// Cursors waiting to be written: beyond this many they go at once.
 pub const CURSOR_DIRTY_MAX: usize = 4096;
+/// Acked out of order, a cursor lists at most this many older messages that are still owed.
+pub const CURSOR_OWED_MAX: usize = 2048;
+/// Aliases a user may have: they share one record.
+pub const ALIASES_MAX: usize = 100;
+/// Nodes a user may have, as with the drafts' server: they share one record.
+pub const NODES_MAX: usize = 100;
 
 /// Default size of a log segment, in octets.
 pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;
@@ -78,4 +84,6 @@ const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoe
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
 const _: () = assert!(CHUNK_BYTES + HEADER_MAX + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
+const _: () = assert!(CURSOR_OWED_MAX * 2 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
 const _: () = assert!(RECORD_MAX + 4096 < SEGMENT_BYTES_MIN as usize, "a record must fit a segment");
