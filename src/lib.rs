@@ -8,5 +8,6 @@
 //! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `server ← all`.
 
 pub mod base;
+pub mod config;
 pub mod limits;
 pub mod store;
