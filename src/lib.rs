@@ -8,6 +8,7 @@
 //! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `server ← all`.
 
 pub mod base;
+pub mod certificate;
 pub mod config;
 pub mod limits;
 pub mod store;
