@@ -9,6 +9,7 @@
 
 pub mod base;
 pub mod certificate;
+pub mod cli;
 pub mod config;
 pub mod limits;
 pub mod store;
