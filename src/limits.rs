@@ -58,10 +58,22 @@ pub const SEALED_MAX: usize = 64 << 10;
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A cursor is written at most this long after the ack that moved it.
 pub const CURSOR_AGE_MAX: Duration = Duration::from_secs(1);
+/// Cursors younger than this do not ride with a commit: a busy node's next ack would write another.
+pub const CURSOR_RIDE_AGE: Duration = Duration::from_millis(100);
+/// Chunks are synced at least this often, so that no sync takes long.
+pub const LAZY_BYTES_MAX: usize = 1 << 20;
+/// What a record costs in the log besides its payload, at most, in octets: header and alignment.
+pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.
 pub const CURSOR_DIRTY_MAX: usize = 4096;
 /// Acked out of order, a cursor lists at most this many older messages that are still owed.
 pub const CURSOR_OWED_MAX: usize = 2048;
+/// Others a user may show their presence to, at one time: each costs a frame when the user comes or goes.
+pub const PRESENCE_MAX: usize = 10_000;
+/// Nodes that one message record names.
+pub const FANOUT_MAX: usize = 65_536;
+/// Messages that one backlog record names.
+pub const BACKLOG_MAX: usize = 20_000;
 /// Aliases a user may have: they share one record.
 pub const ALIASES_MAX: usize = 100;
 /// Nodes a user may have, as with the drafts' server: they share one record.
@@ -83,7 +95,8 @@ pub const COMPACT_SLICE: usize = 128 << 10;
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
-const _: () = assert!(CHUNK_BYTES + HEADER_MAX + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(BACKLOG_MAX * 10 + 64 < RECORD_MAX, "a backlog must fit a record");
 const _: () = assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
 const _: () = assert!(CURSOR_OWED_MAX * 2 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
 const _: () = assert!(RECORD_MAX + 4096 < SEGMENT_BYTES_MIN as usize, "a record must fit a segment");

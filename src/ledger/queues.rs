@@ -55,15 +55,15 @@ pub struct Queue {
     priority: Track,
     /// The newest cursor record, if there is one.
     cursor: Option<Seq>,
-    /// The backlog record, while something in it is owed.
-    backlog: Option<Seq>,
+    /// The backlog's records, while something in them is owed.
+    backlog: Vec<Seq>,
 }
 
 static EMPTY: Queue = Queue {
     normal: Track { owed: VecDeque::new(), high: Seq::ZERO },
     priority: Track { owed: VecDeque::new(), high: Seq::ZERO },
     cursor: None,
-    backlog: None,
+    backlog: Vec::new(),
 };
 
 impl Queue {
@@ -124,12 +124,11 @@ impl Queue {
         self.normal.owed.front().into_iter().chain(self.priority.owed.front()).min().copied()
     }
 
-    /// The backlog's record is dead once nothing older than it is owed.
+    /// The backlog's records are dead once nothing older than them is owed.
     fn retire_backlog(&mut self, dead: &mut Dead) {
-        let Some(backlog) = self.backlog else { return };
-        if self.oldest().is_none_or(|oldest| oldest > backlog) {
-            self.backlog = None;
-            dead.push(backlog);
+        let Some(&first) = self.backlog.first() else { return };
+        if self.oldest().is_none_or(|oldest| oldest > first) {
+            dead.append(&mut self.backlog);
         }
     }
 }
@@ -192,12 +191,10 @@ impl Queues {
     /// A new node's first queue. Messages of it that are no more have been acked since, by that node too.
     pub(super) fn put_backlog(&mut self, seq: Seq, record: &BacklogRecord, messages: &mut Messages) {
         let queue = self.slot(record.node);
-        queue.backlog = Some(seq);
-        for (lane, list) in [(Lane::Normal, &record.normal), (Lane::Priority, &record.priority)] {
-            let owed = &mut queue.track_mut(lane).owed;
-            debug_assert!(owed.is_empty(), "a backlog comes first");
-            owed.extend(list.iter().copied().filter(|&message| messages.owe_again(message)));
-        }
+        queue.backlog.push(seq);
+        let owed = &mut queue.track_mut(record.lane).owed;
+        debug_assert!(owed.back() < record.messages.first(), "a backlog comes first, and in order");
+        owed.extend(record.messages.iter().copied().filter(|&message| messages.owe_again(message)));
     }
 
     pub(super) fn drop_node(&mut self, node: NodeNo, messages: &mut Messages, dead: &mut Dead) {

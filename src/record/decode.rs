@@ -55,11 +55,15 @@ impl<'a> Record<'a> {
                 normal: take_mark(&mut reader)?,
                 priority: take_mark(&mut reader)?,
             }),
-            BACKLOG => Record::Backlog(BacklogRecord {
-                node: NodeNo(reader.number32()?),
-                normal: take_seqs(&mut reader)?,
-                priority: take_seqs(&mut reader)?,
-            }),
+            BACKLOG => {
+                let node = NodeNo(reader.number32()?);
+                let lane = match reader.octet()? {
+                    0 => Lane::Normal,
+                    PRIORITY => Lane::Priority,
+                    _ => return Err(DecodeError::Number),
+                };
+                Record::Backlog(BacklogRecord { node, lane, messages: take_seqs(&mut reader)? })
+            }
             kind => return Err(DecodeError::Kind(kind)),
         };
         reader.end()?;
@@ -197,7 +201,7 @@ mod tests {
                 normal: Mark { high: Seq(u64::MAX), owed: vec![Seq(4), Seq(9)] },
                 priority: Mark::default(),
             }),
-            Record::Backlog(BacklogRecord { node: NodeNo(3), normal: vec![Seq(1), Seq(2)], priority: vec![Seq(3)] }),
+            Record::Backlog(BacklogRecord { node: NodeNo(3), lane: Lane::Priority, messages: vec![Seq(1), Seq(2)] }),
         ]
     }
 

@@ -39,11 +39,11 @@ impl Record<'_> {
                 put_mark(&mut out, normal);
                 put_mark(&mut out, priority);
             }
-            Record::Backlog(BacklogRecord { node, normal, priority }) => {
+            Record::Backlog(BacklogRecord { node, lane, messages }) => {
                 out.push(BACKLOG);
                 put_number(&mut out, u64::from(node.0));
-                put_seqs(&mut out, normal);
-                put_seqs(&mut out, priority);
+                out.push(lane_flag(*lane));
+                put_seqs(&mut out, messages);
             }
         }
         out
@@ -60,7 +60,8 @@ impl Record<'_> {
             }
             Record::Chunk(octets) => 1 + octets.len(),
             Record::Cursor(_) => 32,
-            Record::User(_) | Record::Group { .. } | Record::Member(_) | Record::Backlog(_) => 128,
+            Record::Backlog(backlog) => 16 + 5 * backlog.messages.len(),
+            Record::User(_) | Record::Group { .. } | Record::Member(_) => 128,
         }
     }
 }
@@ -97,12 +98,8 @@ fn put_member(out: &mut Vec<u8>, member: &MemberRecord) {
 /// The frame stands last, and its place near the front: a delivery must not walk the recipients.
 fn put_message(out: &mut Vec<u8>, message: &MessageRecord<'_>) {
     out.push(MESSAGE);
-    let lane = match message.lane {
-        Lane::Normal => 0,
-        Lane::Priority => PRIORITY,
-    };
     let chunked = if matches!(message.payload, Payload::Chunks(_)) { CHUNKED } else { 0 };
-    out.push(lane | chunked);
+    out.push(lane_flag(message.lane) | chunked);
     out.extend_from_slice(&[0; 4]);
     put_rising(out, message.to.iter().map(|node| u64::from(node.0)));
     if let Payload::Chunks(chunks) = &message.payload {
@@ -113,6 +110,13 @@ fn put_message(out: &mut Vec<u8>, message: &MessageRecord<'_>) {
     out.extend_from_slice(&message.header);
     if let Payload::Inline(octets) = &message.payload {
         out.extend_from_slice(octets);
+    }
+}
+
+fn lane_flag(lane: Lane) -> u8 {
+    match lane {
+        Lane::Normal => 0,
+        Lane::Priority => PRIORITY,
     }
 }
 

@@ -124,15 +124,15 @@ pub struct CursorRecord {
     pub priority: Mark,
 }
 
-/// What a new node's queue starts with, besides what is posted to it.
+/// What a new node's queue starts with, besides what is posted to it. Long ones come in several records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BacklogRecord {
     /// Whose.
     pub node: NodeNo,
+    /// Which queue.
+    pub lane: Lane,
     /// Messages, in rising order.
-    pub normal: Vec<Seq>,
-    /// Messages in the priority queue, in rising order.
-    pub priority: Vec<Seq>,
+    pub messages: Vec<Seq>,
 }
 
 /// One record of the log.
