@@ -4,11 +4,13 @@
 //! fleet itself acks every message, whatever its op: a member that did not would be sent it again.
 
 mod member;
+mod setup;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -36,7 +38,7 @@ pub(crate) trait Scenario {
     /// Members who may now send although nothing came for them.
     fn take_kicks(&mut self) -> Vec<usize>;
     /// Something happened that does not end the test.
-    fn note(&mut self, text: String);
+    fn link_note(&mut self, text: String);
 }
 
 /// Output that is enough for one go, in octets: more only costs memory.
@@ -76,6 +78,7 @@ pub(crate) struct Fleet {
     ready: Vec<usize>,
     greeting: usize,
     online: usize,
+    interrupted: Arc<AtomicBool>,
     next_connect: Mono,
     next_tick: Mono,
     last_login: Mono,
@@ -84,8 +87,8 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) fn new(options: &Options) -> Result<Fleet, Failure> {
         let count = options.members as usize;
-        allow_descriptors(count)?;
-        let (addr, server_name) = relay_of(options)?;
+        setup::allow_descriptors(count)?;
+        let (addr, server_name) = setup::relay_of(options)?;
         let connect_every = Duration::from_secs(1).checked_div(options.connect_rate).unwrap_or_default();
         Ok(Fleet {
             clock: Clock::start(),
@@ -103,6 +106,7 @@ impl Fleet {
             absent: BinaryHeap::new(),
             ready: Vec::new(),
             greeting: 0,
+            interrupted: setup::watch_interrupt()?,
             online: 0,
             next_connect: Mono::default(),
             next_tick: Mono::default(),
@@ -115,11 +119,19 @@ impl Fleet {
         self.online
     }
 
+    /// Whether somebody wants the test to end early. Whoever insists ends the process.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
     /// Runs turns until every member has an account and a link.
     pub(crate) fn gather(&mut self, scenario: &mut impl Scenario, mut each: impl FnMut(&Fleet)) -> Result<(), Failure> {
         while self.online < self.members.len() {
             self.turn(scenario)?;
             each(self);
+            if self.interrupted() {
+                return Err(Failure::Connection("interrupted before all members were logged in".into()));
+            }
             if self.clock.now().since(self.last_login) > ABSENCE_MAX {
                 let (online, all) = (self.online, self.members.len());
                 return Err(Failure::Connection(format!("{online} of {all} members are logged in, and no more come: giving up")));
@@ -152,7 +164,8 @@ impl Fleet {
         for event in &self.events {
             let who = event.token().0;
             let member = &mut self.members[who];
-            member.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+            member.ending |= event.is_read_closed() || event.is_error();
+            member.readable |= event.is_readable() || member.ending;
             if !std::mem::replace(&mut member.ready, true) {
                 self.ready.push(who);
             }
@@ -185,7 +198,7 @@ impl Fleet {
             self.turn(scenario)?;
             if self.clock.now() > give_up {
                 let left = self.members.iter().filter(|m| m.link.is_some()).count();
-                scenario.note(format!("{left} members said quit and got no answer"));
+                scenario.link_note(format!("{left} members said quit and got no answer"));
                 break;
             }
         }
@@ -286,7 +299,7 @@ impl Fleet {
             self.reconnects += 1;
         }
         let wait = member.next_backoff();
-        scenario.note(format!("member {who}: {error}; back in {} ms", wait.as_millis()));
+        scenario.link_note(format!("member {who}: {error}; back in {} ms", wait.as_millis()));
         self.absent.push(Reverse((self.clock.now().plus(wait), who)));
         Ok(())
     }
@@ -300,30 +313,5 @@ fn is_final(error: &LinkError) -> bool {
         LinkError::Protocol(_) => true,
         // Any reason but these is a judgement on us. The first is what a half-open link leaves behind.
         LinkError::Quit(reason) => !(reason == "node already connected" || reason.contains("shut") || reason.contains("busy")),
-    }
-}
-
-fn relay_of(options: &Options) -> Result<(SocketAddr, ServerName<'static>), Failure> {
-    let usage = |what: &dyn std::fmt::Display| Failure::Usage(format!("--addr {}: {what}", options.addr));
-    let addr = options.addr.to_socket_addrs().map_err(|e| usage(&e))?.next().ok_or_else(|| usage(&"no address"))?;
-    let host = options.addr.rsplit_once(':').map_or(options.addr.as_str(), |(host, _)| host);
-    let name = options.server_name.as_deref().unwrap_or(host.trim_matches(['[', ']']));
-    let name = ServerName::try_from(name.to_owned()).map_err(|e| usage(&e))?;
-    Ok((addr, name))
-}
-
-/// A link costs a descriptor: takes as many as the system grants.
-fn allow_descriptors(members: usize) -> Result<(), Failure> {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let needed = members as u64 + 32;
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // What the system says to this shows in the comparison below.
-    let _ = setrlimit(Resource::Nofile, limit);
-    match getrlimit(Resource::Nofile).current {
-        Some(granted) if granted < needed => {
-            Err(Failure::Usage(format!("--members {members}: the system grants {granted} descriptors (ulimit -n), {needed} are needed")))
-        }
-        Some(_) | None => Ok(()),
     }
 }

@@ -80,6 +80,9 @@ pub(crate) struct Link {
 
 /// Read from one link before the others get their turn, in octets.
 const READ_BUDGET: usize = 256 << 10;
+/// epoll raises another event for whatever comes after a read that did not fill its buffer (epoll(7), questions
+/// and answers, 9), unless it is the end, which came with the same event. This saves a call in four.
+const SHORT_READ_IS_ALL: bool = cfg!(target_os = "linux");
 /// Encrypted ahead of the socket, in octets.
 const SEAL_AHEAD: usize = 64 << 10;
 /// An output buffer that has grown beyond this is given back when it is empty.
@@ -115,8 +118,8 @@ impl Link {
         }
     }
 
-    /// Reads what there is, up to a budget; whether there may be more.
-    pub(crate) fn receive(&mut self, scratch: &mut [u8], sink: &mut impl Sink) -> Result<bool, LinkError> {
+    /// Reads what there is, up to a budget; whether there may be more. `ending`: the poll has told of the end.
+    pub(crate) fn receive(&mut self, ending: bool, scratch: &mut [u8], sink: &mut impl Sink) -> Result<bool, LinkError> {
         let mut budget = READ_BUDGET;
         while budget > 0 {
             match self.socket.read(scratch) {
@@ -124,6 +127,9 @@ impl Link {
                 Ok(count) => {
                     budget = budget.saturating_sub(count);
                     self.decrypt(&scratch[..count], sink)?;
+                    if count < scratch.len() && !ending && SHORT_READ_IS_ALL {
+                        return Ok(false);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

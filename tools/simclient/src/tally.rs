@@ -78,8 +78,12 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
-/// How many notes are kept: the first ones tell most.
-const NOTES_MAX: usize = 20;
+/// How many notes of faults are kept: the first ones tell most.
+const FAULT_NOTES_MAX: usize = 20;
+/// The same of links that ended: they must not crowd out the faults.
+const LINK_NOTES_MAX: usize = 5;
+/// The same of members for whom something is still missing at the end.
+const MISSING_NOTES_MAX: usize = 5;
 
 /// The running test's numbers.
 #[derive(Debug)]
@@ -88,6 +92,8 @@ pub(crate) struct Tally {
     pub(crate) to_ack: Timer,
     pub(crate) to_delivery: Timer,
     pub(crate) notes: Vec<String>,
+    link_notes: usize,
+    missing_notes: usize,
     pub(crate) last_ack: Mono,
     pub(crate) last_delivery: Mono,
 }
@@ -99,6 +105,8 @@ impl Tally {
             to_ack: Timer::new(),
             to_delivery: Timer::new(),
             notes: Vec::new(),
+            link_notes: 0,
+            missing_notes: 0,
             last_ack: Mono::default(),
             last_delivery: Mono::default(),
         }
@@ -122,10 +130,28 @@ impl Tally {
         matches!(verdict, Verdict::OutOfOrder | Verdict::Duplicated | Verdict::NeverPosted)
     }
 
-    /// Keeps what happened, in words; the text is made only while there is room for it.
-    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
-        if self.notes.len() < NOTES_MAX {
+    /// Keeps what a relay did wrong, in words; the text is made only while there is room for it.
+    pub(crate) fn fault_note(&mut self, text: impl FnOnce() -> String) {
+        if self.notes.len() < FAULT_NOTES_MAX + self.link_notes {
             self.notes.push(text());
+        }
+    }
+
+    /// Keeps what happened to a link.
+    pub(crate) fn link_note(&mut self, text: String) {
+        if self.link_notes < LINK_NOTES_MAX {
+            self.link_notes += 1;
+            self.notes.push(text);
+        }
+    }
+
+    /// What has not come when the test ends never will.
+    pub(crate) fn missing(&mut self, who: usize, lost: u64, unanswered: u64) {
+        self.counts.lost += lost;
+        self.counts.unanswered += unanswered;
+        if lost + unanswered > 0 && self.missing_notes < MISSING_NOTES_MAX {
+            self.missing_notes += 1;
+            self.notes.push(format!("posts of member {who}: {lost} lost, {unanswered} unanswered"));
         }
     }
 }

@@ -12,7 +12,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
 use crate::Failure;
@@ -43,6 +43,12 @@ fn authority(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn Serv
     Ok(builder.build().map_err(|e| trouble(&e))?)
 }
 
+fn another_certificate(found: &Fingerprint) -> rustls::Error {
+    let digits: String = found.iter().map(|octet| format!("{octet:02x}")).collect();
+    let error: Box<dyn std::error::Error + Send + Sync> = format!("its fingerprint is {digits}").into();
+    CertificateError::Other(OtherError(Arc::from(error))).into()
+}
+
 /// Accepts the certificate with one digest, or any.
 #[derive(Debug)]
 struct Pinned {
@@ -61,7 +67,7 @@ impl ServerCertVerifier for Pinned {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let found: Fingerprint = Sha256::digest(end_entity).into();
         match self.fingerprint {
-            Some(wanted) if wanted != found => Err(CertificateError::ApplicationVerificationFailure.into()),
+            Some(wanted) if wanted != found => Err(another_certificate(&found)),
             Some(_) | None => Ok(ServerCertVerified::assertion()),
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Member {
     pub(super) link: Option<Link>,
     /// The socket may have something to read.
     pub(super) readable: bool,
+    /// The poll has told that the relay writes no more; what it wrote may still be unread.
+    pub(super) ending: bool,
     /// In the fleet's list of members to be served.
     pub(super) ready: bool,
     account: Option<Account>,
@@ -79,6 +81,7 @@ impl Member {
         self.link = Some(link);
         self.state = State::Greeting { since: now };
         self.connected = false;
+        self.ending = false;
     }
 
     pub(super) fn leave(&mut self) {
@@ -122,7 +125,7 @@ impl Member {
         if self.readable {
             let known = &mut self.known;
             let mut desk = Desk { who, state: &mut self.state, account: &mut self.account, known, scenario, clock };
-            self.readable = link.receive(scratch, &mut desk)?;
+            self.readable = link.receive(self.ending, scratch, &mut desk)?;
         }
         if self.is_online() {
             self.backoff = Duration::ZERO;

@@ -12,7 +12,7 @@ use crate::report::Progress;
 use crate::request;
 use crate::tally::{Summary, Tally};
 
-/// Runs the scenario: gather, post, drain, leave.
+/// Runs the scenario: gather, post, drain, leave. An interrupt ends the posting.
 pub(crate) fn run(options: &Options) -> Result<Summary, Failure> {
     let mut fleet = Fleet::new(options)?;
     let mut pairs = Pairs::new(options)?;
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options) -> Result<Summary, Failure> {
     pairs.posting = true;
     fleet.kick_all();
     let end = begun.plus(options.time);
-    while fleet.clock.now() < end && pairs.left > 0 {
+    while fleet.clock.now() < end && pairs.left > 0 && !fleet.interrupted() {
         fleet.turn(&mut pairs)?;
         pairs.tell(&mut progress, &fleet, "posting");
     }
@@ -104,7 +104,7 @@ impl Pairs {
             if hears > heard {
                 (heard, since) = (hears, now);
             } else if now.since(since) > options.drain {
-                self.tally.note(|| format!("nothing came for {} s: the drain was given up", options.drain.as_secs_f64()));
+                self.tally.fault_note(|| format!("nothing came for {} s: the drain was given up", options.drain.as_secs_f64()));
                 break;
             }
         }
@@ -120,17 +120,9 @@ impl Pairs {
         }
     }
 
-    /// What did not come until now never will.
     fn count_outstanding(&mut self) {
-        let counts = &mut self.tally.counts;
         for (who, side) in self.sides.iter().enumerate() {
-            let (lost, unanswered) = (side.flow.undelivered(), side.flow.in_flight());
-            counts.lost += lost;
-            counts.unanswered += unanswered;
-            if lost + unanswered > 0 {
-                self.tally.notes.truncate(19);
-                self.tally.notes.push(format!("member {who} to {}: {lost} lost, {unanswered} unanswered", partner(who)));
-            }
+            self.tally.missing(who, side.flow.undelivered(), side.flow.in_flight());
         }
     }
 
@@ -196,11 +188,11 @@ impl Scenario for Pairs {
         match (post, error) {
             (None, _) => {
                 counts.unexpected += 1;
-                self.tally.note(|| format!("member {who}: an ack nobody waits for: {id}"));
+                self.tally.fault_note(|| format!("member {who}: an ack nobody waits for: {id}"));
             }
             (Some(_), Some(error)) => {
                 counts.refused += 1;
-                self.tally.note(|| format!("member {who}: post {id} refused: {error}"));
+                self.tally.fault_note(|| format!("member {who}: post {id} refused: {error}"));
             }
             (Some(post), None) => {
                 counts.acked += 1;
@@ -215,17 +207,17 @@ impl Scenario for Pairs {
             Ok(found) => found,
             Err(Odd::Misdelivered) => {
                 self.tally.counts.unexpected += 1;
-                return self.tally.note(|| format!("member {who}: message {} is for somebody else", header.id));
+                return self.tally.fault_note(|| format!("member {who}: message {} is for somebody else", header.id));
             }
             Err(Odd::Corrupted(why)) => {
                 self.tally.counts.corrupted += 1;
-                return self.tally.note(|| format!("member {who}: message {}: {why}", header.id));
+                return self.tally.fault_note(|| format!("member {who}: message {}: {why}", header.id));
             }
         };
         let Ok([sender, receiver]) = self.sides.get_disjoint_mut([partner(who), who]) else { unreachable!("partners are two") };
         let verdict = sender.flow.arrived(stamp.sequence, id, &mut receiver.arrivals, now);
         if self.tally.arrival(verdict, stamp.posted, now) {
-            self.tally.note(|| format!("member {who}: message {id}, sequence {}: {verdict:?}", stamp.sequence));
+            self.tally.fault_note(|| format!("member {who}: message {id}, sequence {}: {verdict:?}", stamp.sequence));
         }
         if self.backlog < u64::MAX {
             self.kicks.push(partner(who));
@@ -249,8 +241,8 @@ impl Scenario for Pairs {
         std::mem::take(&mut self.kicks)
     }
 
-    fn note(&mut self, text: String) {
-        self.tally.note(|| text);
+    fn link_note(&mut self, text: String) {
+        self.tally.link_note(text);
     }
 }
 
