@@ -200,7 +200,7 @@ impl Queues {
     pub(super) fn drop_node(&mut self, node: NodeNo, messages: &mut Messages, dead: &mut Dead) {
         let queue = std::mem::take(self.slot(node));
         dead.extend(queue.cursor);
-        dead.extend(queue.backlog);
+        dead.extend(&queue.backlog);
         for seq in queue.iter() {
             messages.release(seq, dead);
         }
