@@ -52,6 +52,12 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 pub const WINDOW_DEFAULT: usize = 64;
 /// Plaintext read from one link before the others get their turn.
 pub const READ_BUDGET: usize = 256 << 10;
+/// The buffer that all links read into: several TLS records.
+pub const READ_BUFFER: usize = 64 << 10;
+/// A link with more unread replies than this is not read from until it reads.
+pub const OUTPUT_READ_MAX: usize = 256 << 10;
+/// A link with more unread output than this in memory is closed: others' news piled up there.
+pub const OUTPUT_MAX: usize = 4 << 20;
 /// Ciphertext a link may have waiting for its socket before we stop encrypting for it.
 pub const SEALED_MAX: usize = 64 << 10;
 /// How long a closed link may take to read our last words before it is dropped.
@@ -99,4 +105,5 @@ const _: () = assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_
 const _: () = assert!(BACKLOG_MAX * 10 + 64 < RECORD_MAX, "a backlog must fit a record");
 const _: () = assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
 const _: () = assert!(CURSOR_OWED_MAX * 2 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
+const _: () = assert!(READ_BUFFER >= TLS_RECORD_MAX + 256 + 5, "the read buffer must hold a whole TLS record");
 const _: () = assert!(RECORD_MAX + 4096 < SEGMENT_BYTES_MIN as usize, "a record must fit a segment");

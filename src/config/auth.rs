@@ -27,6 +27,11 @@ pub struct AuthBy {
 }
 
 impl AuthBy {
+    /// What clients are told of the service.
+    pub fn greeting(&self) -> serde_json::Value {
+        serde_json::json!({ "label": self.label, "login": self.login, "token": self.token })
+    }
+
     pub(super) fn read_all(at: &At<'_>) -> Result<Vec<AuthBy>, ConfigError> {
         let all = at.items()?.iter().map(AuthBy::read).collect::<Result<Vec<_>, _>>()?;
         let bytes: usize = all.iter().map(AuthBy::greeting_bytes).sum();

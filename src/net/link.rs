@@ -56,6 +56,11 @@ impl<S: Socket> Link<S> {
         Link { socket, layer, sealed: Vec::new(), written: 0, shut: false }
     }
 
+    /// The socket, for whoever watches it.
+    pub fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
     /// Reads once, into `buffer`, and gives plain octets to `sink`.
     pub fn receive(&mut self, buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Received {
         let count = match self.socket.read(buffer) {

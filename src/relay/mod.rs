@@ -76,6 +76,11 @@ impl Relay {
         self.journal.barrier
     }
 
+    /// Whether a link is logged in.
+    pub fn is_member(&self, link: LinkId) -> bool {
+        self.sessions.get(link).is_some_and(|session| session.login().is_some())
+    }
+
     /// When to call with [`Input::Tick`] at the latest.
     pub fn next_deadline(&self) -> Option<Mono> {
         [self.timers.next(), self.journal.deadline()].into_iter().flatten().min()
@@ -116,15 +121,15 @@ impl Relay {
 
     /// Called when the log is about to be committed: lazy records ride along.
     pub fn before_commit(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let first = out.len();
         let Some((nodes, dead)) = self.journal.depart(now.mono) else { return };
         for node in nodes {
+            let first = out.len();
             let cursor = self.ledger.cursor(node);
             self.cx(now, out).append_lazily(&Record::Cursor(cursor));
+            end_batch(&mut out[first..]);
         }
         let after = self.ledger.last();
         out.extend(dead.into_iter().map(|seq| Effect::Forget { after, seq }));
-        end_batch(&mut out[first..]);
     }
 
     /// Makes the next commit take every cursor along, however young: for a clean stop, and for comparing digests.

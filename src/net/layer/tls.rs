@@ -4,6 +4,7 @@
 //! Invariant: `pending` holds the octets that rustls has seen and not discarded; it must see them again at every
 //! call, also when we only want to send, since its own bookkeeping points into them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -13,13 +14,18 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, Insufficien
 use super::LayerError;
 
 /// One TLS connection.
-#[derive(Debug)]
 pub struct Tls {
     connection: UnbufferedServerConnection,
     /// The part of a record that came without its end.
     pending: Vec<u8>,
     ready: bool,
     peer_closed: bool,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("ready", &self.ready).field("pending", &self.pending.len()).finish_non_exhaustive()
+    }
 }
 
 /// What to do once rustls lets us write.
