@@ -20,6 +20,8 @@ pub(super) struct Journal {
     waiting_since: Option<Mono>,
     /// Octets of chunks appended since the last commit.
     lazy_bytes: usize,
+    /// Nothing waits for company any more.
+    hurried: bool,
 }
 
 impl Journal {
@@ -67,7 +69,7 @@ impl Journal {
 
     /// Whether there is reason for a commit besides the barrier.
     pub(super) fn presses(&self, now: Mono) -> bool {
-        self.dirty.len() >= CURSOR_DIRTY_MAX || self.lazy_bytes >= LAZY_BYTES_MAX || self.deadline().is_some_and(|at| at <= now)
+        self.hurried && self.waiting_since.is_some() || self.dirty.len() >= CURSOR_DIRTY_MAX || self.lazy_bytes >= LAZY_BYTES_MAX || self.deadline().is_some_and(|at| at <= now)
     }
 
     /// The cursors that ride with a commit of this turn, and what may be forgotten after it. None of a young
@@ -75,10 +77,11 @@ impl Journal {
     pub(super) fn depart(&mut self, now: Mono) -> Option<(Vec<NodeNo>, Dead)> {
         self.lazy_bytes = 0;
         let since = self.waiting_since?;
-        if self.dirty.len() < CURSOR_DIRTY_MAX && now < since.plus(CURSOR_RIDE_AGE) {
+        if !self.hurried && self.dirty.len() < CURSOR_DIRTY_MAX && now < since.plus(CURSOR_RIDE_AGE) {
             return None;
         }
         self.waiting_since = None;
+        self.hurried = false;
         let nodes = std::mem::take(&mut self.dirty);
         for node in &nodes {
             self.is_dirty[node.0 as usize] = false;
@@ -92,9 +95,7 @@ impl Journal {
     }
 
     /// All that waits departs with the next commit, young or not: the relay is about to stop.
-    pub(super) fn age(&mut self) {
-        if self.waiting_since.is_some() {
-            self.waiting_since = Some(Mono::default());
-        }
+    pub(super) fn hurry(&mut self) {
+        self.hurried = true;
     }
 }
