@@ -113,10 +113,10 @@ impl World {
                     continue;
                 }
                 let user = self.devices[i].user;
-                if let Some(node) = frame.header.get("nodeid").and_then(|v| v.as_str()) {
-                    if self.devices.iter().all(|d| d.node != node) {
-                        self.devices.push(Device { user, node: node.to_owned(), link: None, waiting: Vec::new() });
-                    }
+                if let Some(node) = frame.header.get("nodeid").and_then(|v| v.as_str())
+                    && self.devices.iter().all(|d| d.node != node)
+                {
+                    self.devices.push(Device { user, node: node.to_owned(), link: None, waiting: Vec::new() });
                 }
                 self.devices[i].waiting.push(frame.text("id").to_owned());
             }

@@ -1,6 +1,6 @@
 //! The relay without sockets and disk: inputs by hand, effects looked at, records kept in memory.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
