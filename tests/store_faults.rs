@@ -70,7 +70,7 @@ fn power_may_go_at_any_call() {
 
 #[test]
 fn power_may_go_again_while_recovering() {
-    for at in (0..=calls()).step_by(3) {
+    for at in (0..=calls()).step_by(5) {
         let mut world = World::unopened(1 << 20, 1);
         world.disk.die_from(at);
         run_until_failure(&mut world);
