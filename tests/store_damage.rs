@@ -234,3 +234,21 @@ fn segments_may_change_their_size_between_starts() {
         world.run(if segment_bytes == 4096 { &Op::Reopen } else { &Op::Crash(Keep::Nothing) }).expect("a working disk");
     }
 }
+
+#[test]
+fn a_large_tail_is_recovered_among_small_spares() {
+    let mut world = World::new(1 << 20, 9);
+    world.segment_bytes = 4096;
+    world.run(&Op::Reopen).expect("a working disk");
+    for _ in 0..12 {
+        world.run(&Op::Append(vec![300])).expect("room");
+    }
+    world.run(&Op::Commit).expect("a working disk");
+    world.segment_bytes = SEGMENT;
+    for _ in 0..3 {
+        world.run(&Op::Crash(Keep::Nothing)).expect("a working disk");
+        world.run(&Op::Append(vec![10])).expect("room");
+        world.run(&Op::Commit).expect("a working disk");
+    }
+    assert_eq!(world.living().len(), 15);
+}
