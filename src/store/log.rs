@@ -219,7 +219,7 @@ impl<D: Disk> Store<D> {
     ///
     /// For callers whose tombstones must outlive what they bury.
     pub fn lingers(&self, seq: Seq) -> bool {
-        self.index.get(seq).is_some() || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
+        self.poisoned || self.index.get(seq).is_some() || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
     }
 
     /// How much there is.
