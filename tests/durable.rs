@@ -160,10 +160,10 @@ fn no_answer_leaves_before_the_sync_that_it_follows_from() {
         ),
     ] {
         let events = say(request);
-        let place = |what: &str, found: &dyn Fn(&Event) -> bool| {
-            events.iter().position(found).unwrap_or_else(|| panic!("{what} in {events:?}"))
-        };
-        let written = place("the record", &|event| matches!(event, Event::Written(octets) if String::from_utf8_lossy(octets).contains(stored)));
+        let place =
+            |what: &str, found: &dyn Fn(&Event) -> bool| events.iter().position(found).unwrap_or_else(|| panic!("{what} in {events:?}"));
+        let written =
+            place("the record", &|event| matches!(event, Event::Written(octets) if String::from_utf8_lossy(octets).contains(stored)));
         let synced = written + events[written..].iter().position(|event| *event == Event::Synced).expect("a sync");
         let first_sent = place("the answer", &|event| matches!(event, Event::Sent(_)));
         assert!(first_sent > synced, "an answer left before the sync: {events:?}");

@@ -35,7 +35,8 @@ const HOMES: &[(&str, &[&str])] = &[
 
 /// Modules that know no socket, file, clock or thread.
 const PURE: &[&str] = &["base", "limits", "wire", "record", "ledger", "relay"];
-const IMPURE: &[&str] = &["std::fs", "std::net", "std::io::Read", "std::thread", "std::time::Instant", "std::time::SystemTime", "std::env", "std::process"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::net", "std::io::Read", "std::thread", "std::time::Instant", "std::time::SystemTime", "std::env", "std::process"];
 
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -90,7 +91,8 @@ fn imports_go_one_way() {
         if matches!(module, "main" | "lib") {
             continue;
         }
-        let (_, allowed) = MAY_NAME.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{file}: {module} is not in the table"));
+        let (_, allowed) =
+            MAY_NAME.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{file}: {module} is not in the table"));
         for other in named(&text).iter().filter(|other| modules.contains(other.as_str()) && *other != module) {
             assert!(allowed.contains(&other.as_str()), "src/{file} names {other}, which {module} may not");
         }
@@ -102,7 +104,8 @@ fn outside_crates_have_their_homes() {
     for (file, text) in sources() {
         for (krate, homes) in HOMES {
             let at_home = homes.iter().any(|home| if home.ends_with('/') { file.starts_with(home) } else { file == *home });
-            let names = text.contains(&format!("use {krate}::")) || text.contains(&format!(" {krate}::")) || text.contains(&format!("({krate}::"));
+            let names =
+                text.contains(&format!("use {krate}::")) || text.contains(&format!(" {krate}::")) || text.contains(&format!("({krate}::"));
             assert!(at_home || !names, "src/{file} names {krate}, whose home is {homes:?}");
         }
     }

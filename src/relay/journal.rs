@@ -69,7 +69,10 @@ impl Journal {
 
     /// Whether there is reason for a commit besides the barrier.
     pub(super) fn presses(&self, now: Mono) -> bool {
-        self.hurried && self.waiting_since.is_some() || self.dirty.len() >= CURSOR_DIRTY_MAX || self.lazy_bytes >= LAZY_BYTES_MAX || self.deadline().is_some_and(|at| at <= now)
+        self.hurried && self.waiting_since.is_some()
+            || self.dirty.len() >= CURSOR_DIRTY_MAX
+            || self.lazy_bytes >= LAZY_BYTES_MAX
+            || self.deadline().is_some_and(|at| at <= now)
     }
 
     /// The cursors that ride with a commit of this turn, and what may be forgotten after it. None of a young

@@ -94,13 +94,7 @@ impl Tls {
     }
 
     /// Lets rustls work until it wants more input; returns how much of `wire` it is done with.
-    fn drive(
-        &mut self,
-        wire: &mut [u8],
-        out: &mut Vec<u8>,
-        sink: &mut Option<Sink<'_>>,
-        errand: &Errand<'_>,
-    ) -> Result<usize, LayerError> {
+    fn drive(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut Option<Sink<'_>>, errand: &Errand<'_>) -> Result<usize, LayerError> {
         let mut used = 0;
         loop {
             let UnbufferedStatus { mut discard, state, .. } = self.connection.process_tls_records(&mut wire[used..]);
