@@ -61,7 +61,8 @@ fn crash(kills: &[u64], size: &str, messages: u64) {
     let messages = format!("--messages={messages}");
     let options = simclient::Options::parse_from(load.into_iter().chain([messages.as_str()]));
     let (tell, done) = mpsc::channel();
-    thread::spawn(move || tell.send(simclient::run(&options)));
+    // Nobody may be there to be told: then the test has failed already.
+    thread::spawn(move || drop(tell.send(simclient::run(&options))));
     let mut early = None;
     for &millis in kills {
         // The kill may come at any instant; if all is done before, there is nothing to kill for.
