@@ -108,7 +108,7 @@ impl Relay {
                 self.depart(link, now, out);
                 self.sessions.close(link);
             }
-            Input::Room { octets } => self.journal.room = octets,
+            Input::Room { octets, disk } => (self.journal.room, self.journal.disk) = (octets, disk),
             Input::Tick => self.tick(now, out),
         }
         end_batch(&mut out[first..]);

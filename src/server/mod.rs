@@ -226,7 +226,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let segment = self.segment_bytes;
         let fits = |octets: &u64| self.store.has_room(RECORDS, usize::try_from(*octets).unwrap_or(usize::MAX));
         let octets = [segment * 3 / 4, segment / 4, segment / 8].into_iter().find(fits).unwrap_or(0);
-        self.relay.handle(Input::Room { octets }, now, &mut self.effects);
+        self.relay.handle(Input::Room { octets, disk: self.store.free_bytes() }, now, &mut self.effects);
     }
 
     fn read_all(&mut self, now: Now) -> Result<(), StoreError> {

@@ -189,6 +189,11 @@ impl<D: Disk> Store<D> {
         self.refused.is_none() && self.free / u64::from(self.foundry.segment_bytes) >= wanted
     }
 
+    /// What the disk had when it was last asked, in octets: for a look ahead at what will take long to come.
+    pub fn free_bytes(&self) -> u64 {
+        self.free
+    }
+
     /// The payload of a record that is durable and was not forgotten, straight from the map.
     pub fn read(&self, seq: Seq) -> Option<&[u8]> {
         let place = self.index.get(seq)?;
