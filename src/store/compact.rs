@@ -64,6 +64,7 @@ impl<D: Disk> Store<D> {
         if self.in_batch() {
             return Ok(true);
         }
+        self.release_memory();
         let step = self.step().inspect_err(|_| self.poisoned = true)?;
         Ok(step == Step::Done)
     }
