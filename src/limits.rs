@@ -52,6 +52,8 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 pub const WINDOW_DEFAULT: usize = 64;
 /// Plaintext read from one link before the others get their turn.
 pub const READ_BUDGET: usize = 256 << 10;
+/// Ciphertext written to one link before the others get their turn.
+pub const WRITE_BUDGET: usize = 1 << 20;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.

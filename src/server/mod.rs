@@ -129,6 +129,13 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.conns.get_mut(slot).map(|conn| conn.link.socket_mut())
     }
 
+    /// A link's peer will send no more than what is there to be read.
+    pub fn ending(&mut self, slot: usize) {
+        if let Some(conn) = self.conns.get_mut(slot) {
+            conn.link.note_ending();
+        }
+    }
+
     /// A link can be read or written. It takes part in the next turn.
     pub fn ready(&mut self, slot: usize, readable: bool, writable: bool) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
@@ -144,7 +151,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     /// Whether a turn has something to do although nothing new happened.
     pub fn has_work(&self) -> bool {
-        self.maintenance || !self.readable.is_empty()
+        self.maintenance || !self.readable.is_empty() || !self.writable.is_empty()
     }
 
     /// When the next turn must come though nothing happened.
@@ -340,6 +347,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
             if !alive || too_much || conn.is_done() {
                 self.remove(slot, now);
                 continue;
+            }
+            if conn.unfinished {
+                mark_writable(conn, slot, &mut self.writable);
             }
             let id = conn.id;
             if conn.waits && conn.moved {

@@ -181,7 +181,12 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
         ready.extend(due);
         for event in ready.drain(..) {
             match event {
-                Ready::Link { slot, readable, writable } => server.ready(slot, readable, writable),
+                Ready::Link { slot, readable, writable, ending } => {
+                    if ending {
+                        server.ending(slot);
+                    }
+                    server.ready(slot, readable, writable);
+                }
                 Ready::Accept(listener) => accept(&mut server, &mut poller, listener, &tls[listener], now, &mut paused),
                 Ready::Stop => {
                     log::info!("stopping");
