@@ -89,19 +89,17 @@ impl<S: Socket> Conn<S> {
         let mut moved = 0;
         self.unfinished = false;
         loop {
-            let mut filled = false;
             while self.link.is_ready() && self.link.has_space() {
                 plain.clear();
                 if !self.outbox.fill(plain, store, pins) {
                     break;
                 }
-                filled = true;
                 if self.link.seal(plain).is_err() {
                     return false;
                 }
             }
-            let saying_goodbye = self.phase == Phase::Closing && self.outbox.is_empty() && !self.link.is_shut();
-            if saying_goodbye && !filled {
+            let last_word = self.phase == Phase::Closing && self.outbox.is_empty() && !self.link.is_shut();
+            if last_word {
                 self.link.say_goodbye();
             }
             match self.link.flush() {
@@ -111,10 +109,10 @@ impl<S: Socket> Conn<S> {
             if !self.link.is_flushed() {
                 break;
             }
-            if saying_goodbye && !filled {
+            if last_word {
                 self.link.shut();
             }
-            if !filled {
+            if self.outbox.is_empty() || !self.link.is_ready() {
                 break;
             }
             if moved >= WRITE_BUDGET {

@@ -130,7 +130,7 @@ impl Tls {
                 Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => done = true,
                 Ok(other) => return Err(LayerError(format!("unexpected TLS state {other:?}"))),
                 Err(error) => {
-                    self.last_words(out);
+                    self.last_words(&mut wire[used + discard..], out);
                     return Err(LayerError(error.to_string()));
                 }
             }
@@ -141,10 +141,13 @@ impl Tls {
         }
     }
 
-    /// After an error rustls has an alert for the peer, and wants no more input.
-    fn last_words(&mut self, out: &mut Vec<u8>) {
+    /// After an error rustls has an alert for the peer, and wants no more input; what it has not discarded it must see still.
+    fn last_words(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
+        let mut used = 0;
         for _ in 0..8 {
-            match self.connection.process_tls_records(&mut []).state {
+            let UnbufferedStatus { discard, state, .. } = self.connection.process_tls_records(&mut wire[used..]);
+            used += discard;
+            match state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
                     let written = write_to(out, |space| {
                         data.encode(space).map_err(|error| match error {
