@@ -51,7 +51,13 @@ fn a_fragment_of_a_hello_and_then_an_impossible_one() {
     survive(&config, &[b"\x16\x03\x01\x00\x08\x01\x00\x00\x00\x01\x00\x00\x00"]);
     let hello = client_hello();
     let first: Vec<u8> = [b"\x16\x03\x01\x00\x20", &hello[5..37]].concat();
-    for then in [&b"\x15\x03\x01\x00\x02\x02\x28"[..], b"\x14\x03\x01\x00\x01\x01", b"\x17\x03\x03\x00\x05hello", b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x00\x00"] {
+    for then in [
+        &b"\x15\x03\x01\x00\x02\x02\x28"[..],
+        b"\x14\x03\x01\x00\x01\x01",
+        b"\x17\x03\x03\x00\x05hello",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\x16\x03\x01\x00\x00",
+    ] {
         survive(&config, &[&first, then]);
         survive(&config, &[&[&first[..], then].concat()]);
     }
