@@ -8,6 +8,14 @@
 //! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `server ← all`.
 
 pub mod base;
+pub mod certificate;
+pub mod cli;
+pub mod config;
+pub mod ledger;
 pub mod limits;
+pub mod net;
+pub mod record;
+pub mod relay;
+pub mod server;
 pub mod store;
 pub mod wire;

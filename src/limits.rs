@@ -52,14 +52,38 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 pub const WINDOW_DEFAULT: usize = 64;
 /// Plaintext read from one link before the others get their turn.
 pub const READ_BUDGET: usize = 256 << 10;
+/// The buffer that all links read into: several TLS records.
+pub const READ_BUFFER: usize = 64 << 10;
+/// A link with more unread replies than this is not read from until it reads.
+pub const OUTPUT_READ_MAX: usize = 256 << 10;
+/// A link with more unread output than this in memory is closed: others' news piled up there.
+pub const OUTPUT_MAX: usize = 4 << 20;
 /// Ciphertext a link may have waiting for its socket before we stop encrypting for it.
 pub const SEALED_MAX: usize = 64 << 10;
 /// How long a closed link may take to read our last words before it is dropped.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// A cursor is written at most this long after the ack that moved it.
 pub const CURSOR_AGE_MAX: Duration = Duration::from_secs(1);
+/// Cursors younger than this do not ride with a commit: a busy node's next ack would write another.
+pub const CURSOR_RIDE_AGE: Duration = Duration::from_millis(100);
+/// Chunks are synced at least this often, so that no sync takes long.
+pub const LAZY_BYTES_MAX: usize = 1 << 20;
+/// What a record costs in the log besides its payload, at most, in octets: header and alignment.
+pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.
 pub const CURSOR_DIRTY_MAX: usize = 4096;
+/// Acked out of order, a cursor lists at most this many older messages that are still owed.
+pub const CURSOR_OWED_MAX: usize = 2048;
+/// Others a user may show their presence to, at one time: each costs a frame when the user comes or goes.
+pub const PRESENCE_MAX: usize = 10_000;
+/// Nodes that one message record names.
+pub const FANOUT_MAX: usize = 65_536;
+/// Messages that one backlog record names.
+pub const BACKLOG_MAX: usize = 20_000;
+/// Aliases a user may have: they share one record.
+pub const ALIASES_MAX: usize = 100;
+/// Nodes a user may have, as with the drafts' server: they share one record.
+pub const NODES_MAX: usize = 100;
 
 /// Default size of a log segment, in octets.
 pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;
@@ -77,5 +101,9 @@ pub const COMPACT_SLICE: usize = 128 << 10;
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
-const _: () = assert!(CHUNK_BYTES + HEADER_MAX + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(BACKLOG_MAX * 10 + 64 < RECORD_MAX, "a backlog must fit a record");
+const _: () = assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
+const _: () = assert!(CURSOR_OWED_MAX * 2 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
+const _: () = assert!(READ_BUFFER >= TLS_RECORD_MAX + 256 + 5, "the read buffer must hold a whole TLS record");
 const _: () = assert!(RECORD_MAX + 4096 < SEGMENT_BYTES_MIN as usize, "a record must fit a segment");

@@ -1,2 +1,14 @@
-//! Load tester for TMTP relays.
-fn main() {}
+//! The command: options in, summary out, the verdict as the exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let options = simclient::Options::parse();
+    let result = simclient::run(&options);
+    if let Err(failure) = &result {
+        eprintln!("simclient: {failure}");
+    }
+    ExitCode::from(simclient::exit_status(&result))
+}

@@ -1,0 +1,92 @@
+//! The bounds an operator may change, with their ranges.
+//!
+//! Defaults and reasons are in [`crate::limits`]; what is missing here is fixed by the contract or by the house.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::ConfigError;
+use super::reader::{At, Fields};
+use crate::limits;
+
+/// One TiB: beyond any disk this relay is meant for, and far from where sums of lengths could overflow.
+const MESSAGE_MAX_MAX: u64 = 1 << 40;
+/// A window is kept per logged-in node; this many entries are some hundred KiB.
+const WINDOW_MAX: u64 = 4096;
+/// From 10 ms, so that tests need not wait, to a day.
+const SECONDS: RangeInclusive<f64> = 0.01..=86400.0;
+
+/// The limits of one site. Keys in the file are the field names, with `_s` (seconds) for durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message body, in octets; `message_max_bytes`, 1 to 2⁴⁰.
+    pub message_max_bytes: u64,
+    /// Entries in `for` and in `notefor`, each; 1 to [`limits::RECIPIENTS_MAX`].
+    pub recipients_max: usize,
+    /// Unacked deliveries on their way to one node; 1 to 4096.
+    pub window_deliveries: usize,
+    /// From the connect to the end of Login or Register; `login_timeout_s`.
+    pub login_timeout: Duration,
+    /// A link that sends nothing for this long is closed; `idle_timeout_s`.
+    pub idle_timeout: Duration,
+    /// An unacked delivery is sent again after this; `redelivery_timeout_s`.
+    pub redelivery_timeout: Duration,
+    /// A node whose link was silent for this long may be taken over by a new login; `takeover_silence_s`.
+    pub takeover_silence: Duration,
+    /// A link on which nothing could be written for this long is closed; `stall_timeout_s`.
+    pub stall_timeout: Duration,
+    /// How long a closed link may take to read our last words; `linger_timeout_s`.
+    pub linger_timeout: Duration,
+    /// The size of a log segment, in octets; [`limits::SEGMENT_BYTES_MIN`] to [`limits::SEGMENT_BYTES_MAX`].
+    pub segment_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message_max_bytes: limits::MESSAGE_MAX_DEFAULT,
+            recipients_max: limits::RECIPIENTS_MAX,
+            window_deliveries: limits::WINDOW_DEFAULT,
+            login_timeout: limits::LOGIN_TIMEOUT,
+            idle_timeout: limits::IDLE_TIMEOUT,
+            redelivery_timeout: limits::REDELIVERY_TIMEOUT,
+            takeover_silence: limits::TAKEOVER_SILENCE,
+            stall_timeout: limits::STALL_TIMEOUT,
+            linger_timeout: limits::LINGER_TIMEOUT,
+            segment_bytes: limits::SEGMENT_BYTES_DEFAULT,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn read(at: &At<'_>) -> Result<Limits, ConfigError> {
+        let segment_range = u64::from(limits::SEGMENT_BYTES_MIN)..=u64::from(limits::SEGMENT_BYTES_MAX);
+        let standard = Limits::default();
+        let mut fields = at.fields()?;
+        let fields = &mut fields;
+        // The casts cannot cut: each range ends below 2³².
+        let read = Limits {
+            message_max_bytes: integer(fields, "message_max_bytes", 1..=MESSAGE_MAX_MAX)?.unwrap_or(standard.message_max_bytes),
+            recipients_max: integer(fields, "recipients_max", 1..=limits::RECIPIENTS_MAX as u64)?
+                .map_or(standard.recipients_max, |n| n as usize),
+            window_deliveries: integer(fields, "window_deliveries", 1..=WINDOW_MAX)?.map_or(standard.window_deliveries, |n| n as usize),
+            login_timeout: seconds(fields, "login_timeout_s")?.unwrap_or(standard.login_timeout),
+            idle_timeout: seconds(fields, "idle_timeout_s")?.unwrap_or(standard.idle_timeout),
+            redelivery_timeout: seconds(fields, "redelivery_timeout_s")?.unwrap_or(standard.redelivery_timeout),
+            takeover_silence: seconds(fields, "takeover_silence_s")?.unwrap_or(standard.takeover_silence),
+            stall_timeout: seconds(fields, "stall_timeout_s")?.unwrap_or(standard.stall_timeout),
+            linger_timeout: seconds(fields, "linger_timeout_s")?.unwrap_or(standard.linger_timeout),
+            segment_bytes: integer(fields, "segment_bytes", segment_range)?.map_or(standard.segment_bytes, |n| n as u32),
+        };
+        fields.finish()?;
+        Ok(read)
+    }
+}
+
+fn integer(fields: &mut Fields<'_>, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, ConfigError> {
+    fields.get(name).map(|at| at.integer(range)).transpose()
+}
+
+fn seconds(fields: &mut Fields<'_>, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    fields.get(name).map(|at| at.seconds(SECONDS)).transpose()
+}

@@ -1,0 +1,199 @@
+//! TLS by rustls' unbuffered interface: records are decrypted in the buffer they were read into, and encrypted
+//! into the buffer they are written from. The only file that drives rustls.
+//!
+//! Invariant: `pending` holds the octets that rustls has seen and not discarded; it must see them again at every
+//! call, also when we only want to send, since its own bookkeeping points into them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
+
+use super::LayerError;
+
+/// One TLS connection.
+pub struct Tls {
+    connection: UnbufferedServerConnection,
+    /// The part of a record that came without its end.
+    pending: Vec<u8>,
+    ready: bool,
+    peer_closed: bool,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("ready", &self.ready).field("pending", &self.pending.len()).finish_non_exhaustive()
+    }
+}
+
+/// What to do once rustls lets us write.
+enum Errand<'a> {
+    /// Nothing.
+    Listen,
+    /// Encrypt this.
+    Seal(&'a [u8]),
+    /// Say goodbye.
+    Close,
+}
+
+impl Tls {
+    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Tls, LayerError> {
+        let connection = UnbufferedServerConnection::new(config).map_err(|e| LayerError(e.to_string()))?;
+        Ok(Tls { connection, pending: Vec::new(), ready: false, peer_closed: false })
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    pub(super) fn peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    pub(super) fn open(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
+        if self.pending.is_empty() {
+            let used = self.drive(wire, out, &mut Some(sink), &Errand::Listen)?;
+            self.pending.extend_from_slice(&wire[used..]);
+            return Ok(());
+        }
+        let mut joined = std::mem::take(&mut self.pending);
+        joined.extend_from_slice(wire);
+        let used = self.drive(&mut joined, out, &mut Some(sink), &Errand::Listen)?;
+        if used < joined.len() {
+            joined.drain(..used);
+            self.pending = joined;
+        }
+        Ok(())
+    }
+
+    pub(super) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), LayerError> {
+        self.run_errand(&Errand::Seal(plain), out)
+    }
+
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+        // A peer that cannot be told goodbye will find out.
+        let _ = self.run_errand(&Errand::Close, out);
+    }
+
+    fn run_errand(&mut self, errand: &Errand<'_>, out: &mut Vec<u8>) -> Result<(), LayerError> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let used = self.drive(&mut pending, out, &mut None, errand);
+        if let Ok(used) = used {
+            pending.drain(..used);
+        }
+        self.pending = pending;
+        used.map(drop)
+    }
+
+    /// Lets rustls work until it wants more input; returns how much of `wire` it is done with.
+    fn drive(
+        &mut self,
+        wire: &mut [u8],
+        out: &mut Vec<u8>,
+        sink: &mut Option<&mut dyn FnMut(&[u8])>,
+        errand: &Errand<'_>,
+    ) -> Result<usize, LayerError> {
+        let mut used = 0;
+        loop {
+            let UnbufferedStatus { mut discard, state, .. } = self.connection.process_tls_records(&mut wire[used..]);
+            let mut done = false;
+            match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record.map_err(|e| LayerError(e.to_string()))?;
+                        discard += record.discard;
+                        if let Some(sink) = sink {
+                            sink(record.payload);
+                        }
+                    }
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => write_to(out, |space| {
+                    data.encode(space).map_err(|error| match error {
+                        EncodeError::InsufficientSize(size) => Trouble::Space(size),
+                        EncodeError::AlreadyEncoded => Trouble::Final(error.to_string()),
+                    })
+                })?,
+                // What was encoded is in `out`, which the link sends in any case.
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    self.ready = true;
+                    match errand {
+                        Errand::Listen => {}
+                        Errand::Seal(plain) => write_to(out, |space| traffic.encrypt(plain, space).map_err(Trouble::from))?,
+                        Errand::Close => write_to(out, |space| traffic.queue_close_notify(space).map_err(Trouble::from))?,
+                    }
+                    done = true;
+                }
+                Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
+                Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => done = true,
+                Ok(other) => return Err(LayerError(format!("unexpected TLS state {other:?}"))),
+                Err(error) => {
+                    self.last_words(out);
+                    return Err(LayerError(error.to_string()));
+                }
+            }
+            used += discard;
+            if done {
+                return Ok(used);
+            }
+        }
+    }
+
+    /// After an error rustls has an alert for the peer, and wants no more input.
+    fn last_words(&mut self, out: &mut Vec<u8>) {
+        for _ in 0..8 {
+            match self.connection.process_tls_records(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    let written = write_to(out, |space| {
+                        data.encode(space).map_err(|error| match error {
+                            EncodeError::InsufficientSize(size) => Trouble::Space(size),
+                            EncodeError::AlreadyEncoded => Trouble::Final(error.to_string()),
+                        })
+                    });
+                    if written.is_err() {
+                        return;
+                    }
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Why rustls did not write.
+enum Trouble {
+    /// It needs that much space.
+    Space(InsufficientSizeError),
+    /// It never will.
+    Final(String),
+}
+
+impl From<EncryptError> for Trouble {
+    fn from(error: EncryptError) -> Trouble {
+        match error {
+            EncryptError::InsufficientSize(size) => Trouble::Space(size),
+            EncryptError::EncryptExhausted => Trouble::Final(error.to_string()),
+        }
+    }
+}
+
+/// Appends what `write` writes into the space it is given; the first try tells how much it needs.
+fn write_to(out: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize, Trouble>) -> Result<(), LayerError> {
+    let start = out.len();
+    let mut space = 0;
+    loop {
+        out.resize(start + space, 0);
+        match write(&mut out[start..]) {
+            Ok(written) => {
+                out.truncate(start + written);
+                return Ok(());
+            }
+            Err(Trouble::Space(size)) if size.required_size > space => space = size.required_size,
+            Err(Trouble::Space(_)) => return Err(LayerError("TLS wants space it has".to_owned())),
+            Err(Trouble::Final(why)) => return Err(LayerError(why)),
+        }
+    }
+}

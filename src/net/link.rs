@@ -1,0 +1,157 @@
+//! One peer: a socket, a layer, and the octets between them that could not move yet.
+
+use std::io;
+
+use super::layer::{Layer, LayerError};
+use crate::limits::SEALED_MAX;
+
+/// A nonblocking byte stream: TCP, or a simulated pipe.
+pub trait Socket {
+    /// Reads what there is; 0 is the end, `WouldBlock` nothing for now.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes what the socket takes; `WouldBlock` is nothing for now.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize>;
+
+    /// Tells the peer that nothing more will come.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// How a read ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// There may be more to read.
+    More,
+    /// There is nothing to read for now.
+    Blocked,
+    /// The peer is gone, or said goodbye.
+    End,
+    /// The peer broke the layer's protocol.
+    Broken(LayerError),
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Link<S> {
+    socket: S,
+    layer: Layer,
+    /// For the socket, as soon as it takes it: `sealed[written..]`.
+    sealed: Vec<u8>,
+    written: usize,
+    shut: bool,
+}
+
+impl<S: Socket> Link<S> {
+    /// A link that has said nothing yet.
+    pub fn new(socket: S, layer: Layer) -> Link<S> {
+        Link { socket, layer, sealed: Vec::new(), written: 0, shut: false }
+    }
+
+    /// The socket, for whoever watches it.
+    pub fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    /// Reads once, into `buffer`, and gives plain octets to `sink`.
+    pub fn receive(&mut self, buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Received {
+        let count = match self.socket.read(buffer) {
+            Ok(0) => return Received::End,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Received::Blocked,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Received::More,
+            Err(_) => return Received::End,
+        };
+        match self.layer.open(&mut buffer[..count], &mut self.sealed, sink) {
+            Err(error) => Received::Broken(error),
+            Ok(()) if self.layer.peer_closed() => Received::End,
+            // A short read of a stream socket has emptied it: the next event will tell of more.
+            Ok(()) if count < buffer.len() => Received::Blocked,
+            Ok(()) => Received::More,
+        }
+    }
+
+    /// Reads once and throws it away: the link's last word is said.
+    pub fn drain(&mut self, buffer: &mut [u8]) -> Received {
+        match self.socket.read(buffer) {
+            Ok(0) => Received::End,
+            Ok(_) => Received::More,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Blocked,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Received::More,
+            Err(_) => Received::End,
+        }
+    }
+
+    /// Whether plain octets can be sent yet.
+    pub fn is_ready(&self) -> bool {
+        self.layer.is_ready()
+    }
+
+    /// Whether more can be sealed without keeping too much.
+    pub fn has_space(&self) -> bool {
+        self.sealed.len() - self.written < SEALED_MAX
+    }
+
+    /// Whether everything sealed is with the socket.
+    pub fn is_flushed(&self) -> bool {
+        self.sealed.is_empty()
+    }
+
+    /// Seals plain octets for [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// [`LayerError`] if the layer cannot send any more.
+    pub fn seal(&mut self, plain: &[u8]) -> Result<(), LayerError> {
+        self.layer.seal(plain, &mut self.sealed)
+    }
+
+    /// Writes until all is written or the socket takes no more; returns how much went out.
+    ///
+    /// # Errors
+    /// The operating system's; the link is dead then.
+    pub fn flush(&mut self) -> io::Result<usize> {
+        let before = self.written;
+        while self.written < self.sealed.len() {
+            match self.socket.write(&self.sealed[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(self.written - before),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let moved = self.written - before;
+        // An idle link keeps no buffer; a busy one gets the next from the allocator's free list.
+        self.sealed = Vec::new();
+        self.written = 0;
+        Ok(moved)
+    }
+
+    /// Seals the layer's goodbye. Once it is flushed, call [`shut`](Self::shut).
+    pub fn say_goodbye(&mut self) {
+        self.layer.close(&mut self.sealed);
+    }
+
+    /// Tells the peer's socket that nothing more will come. Reading goes on, so that what the peer still sends
+    /// does not make our side reset the connection and lose our last word.
+    pub fn shut(&mut self) {
+        if !self.shut {
+            self.shut = true;
+            // A socket that cannot be shut down is gone already.
+            let _ = self.socket.shutdown_write();
+        }
+    }
+
+    /// Whether [`shut`](Self::shut) was called.
+    pub fn is_shut(&self) -> bool {
+        self.shut
+    }
+}

@@ -1,0 +1,13 @@
+//! Links: bytes in, bytes out, and nothing of what they mean.
+//!
+//! A [`Link`] is a [`Socket`] under a [`Layer`]. It keeps no buffer while it is idle: input is read into one
+//! buffer that all links share, and only the part of a TLS record that has not come whole, and ciphertext that
+//! the socket did not take, stay with the link. `os.rs` is the only file that knows mio.
+
+mod layer;
+mod link;
+mod os;
+
+pub use layer::{Layer, LayerError};
+pub use link::{Link, Received, Socket};
+pub use os::{Accepted, Bound, Poller, Ready, TcpSocket};

@@ -1,0 +1,203 @@
+//! The operating system's side of the loop: readiness, accepting, signals. The only file that knows mio.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+
+use super::link::Socket;
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// Tokens of listeners start here, those of links at 0.
+const LISTENERS: usize = usize::MAX / 2;
+const SIGNALS: Token = Token(usize::MAX - 1);
+/// How long to leave a listener alone after the system had no descriptor for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A TCP connection.
+#[derive(Debug)]
+pub struct TcpSocket(TcpStream);
+
+impl Socket for TcpSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write(octets)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
+    }
+}
+
+/// Something that can be done without waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ready {
+    /// A link can be read or written, or ended.
+    Link {
+        /// Its slot.
+        slot: usize,
+        /// Something came, or the peer is gone.
+        readable: bool,
+        /// The socket takes octets again.
+        writable: bool,
+    },
+    /// Somebody wants to connect to this listener.
+    Accept(usize),
+    /// The operator wants the program to end.
+    Stop,
+}
+
+/// What accepting gave.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A connection, and from where.
+    Socket(TcpSocket, SocketAddr),
+    /// Nobody is waiting.
+    Nobody,
+    /// The system has no descriptor left: the connection was turned away. Try again after this long.
+    NoDescriptor(Duration),
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Bound {
+    listener: StdListener,
+}
+
+impl Bound {
+    /// Listens on an address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new(address: SocketAddr) -> io::Result<Bound> {
+        let listener = StdListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Bound { listener })
+    }
+
+    /// Where it listens in fact.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// All readiness of the process.
+pub struct Poller {
+    poll: Poll,
+    events: Events,
+    listeners: Vec<TcpListener>,
+    signals: Signals,
+    /// Given up to accept, and at once refuse, a connection for which there is no descriptor: left in the
+    /// queue it would keep an edge-triggered listener from ever being reported again.
+    spare: Option<File>,
+}
+
+impl Poller {
+    /// Watches these listeners, and for SIGINT and SIGTERM.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new(bound: Vec<Bound>) -> io::Result<Poller> {
+        let poll = Poll::new()?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let mut listeners = Vec::new();
+        for (i, bound) in bound.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(bound.listener);
+            poll.registry().register(&mut listener, Token(LISTENERS + i), Interest::READABLE)?;
+            listeners.push(listener);
+        }
+        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, signals, spare: spare() })
+    }
+
+    /// Waits until something is ready, at most `timeout`, and adds all that is to `ready`.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let mut timeout = timeout;
+        loop {
+            match self.poll.poll(&mut self.events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                result => result?,
+            }
+            let mut count = 0;
+            for event in &self.events {
+                count += 1;
+                match event.token() {
+                    SIGNALS => ready.extend(self.signals.pending().next().map(|_| Ready::Stop)),
+                    Token(token) if token >= LISTENERS => ready.push(Ready::Accept(token - LISTENERS)),
+                    Token(slot) => {
+                        let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                        ready.push(Ready::Link { slot, readable, writable: event.is_writable() });
+                    }
+                }
+            }
+            // All that is ready takes part in one turn: the end of a link must be seen before its node logs in again.
+            if count < EVENTS {
+                return Ok(());
+            }
+            timeout = Some(Duration::ZERO);
+        }
+    }
+
+    /// Accepts one connection. Call until nobody is waiting.
+    pub fn accept(&mut self, listener: usize) -> Accepted {
+        loop {
+            match self.listeners[listener].accept() {
+                Ok((stream, peer)) => {
+                    // Without it acks would wait for the peer's delayed TCP ack.
+                    let _ = stream.set_nodelay(true);
+                    return Accepted::Socket(TcpSocket(stream), peer);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::Nobody,
+                Err(error) if is_out_of_descriptors(&error) => {
+                    self.turn_away(listener);
+                    return Accepted::NoDescriptor(ACCEPT_PAUSE);
+                }
+                // The connection died while it waited; the next may not have.
+                Err(error) => log::debug!("accept: {error}"),
+            }
+        }
+    }
+
+    fn turn_away(&mut self, listener: usize) {
+        self.spare = None;
+        drop(self.listeners[listener].accept());
+        self.spare = spare();
+    }
+
+    /// Watches a link's socket.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch(&mut self, socket: &mut TcpSocket, slot: usize) -> io::Result<()> {
+        self.poll.registry().register(&mut socket.0, Token(slot), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Stops listening; links go on.
+    pub fn stop_listening(&mut self) {
+        self.listeners.clear();
+    }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // EMFILE and ENFILE, the same on every Unix.
+    matches!(error.raw_os_error(), Some(24 | 23))
+}

@@ -1,0 +1,241 @@
+//! Octets to records, and the short way from a message's octets to what goes on the wire.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::codec::Reader;
+use super::encode::{BACKLOG, CHUNK, CHUNKED, CURSOR, GROUP, MEMBER, MESSAGE, PRIORITY, USER};
+use super::{BacklogRecord, CursorRecord, Lane, Mark, MemberRecord, MessageRecord, NodeRecord, Payload, Record, Standing, UserRecord};
+use crate::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo};
+
+/// The octets are no record. The log's checksums held, so a newer version wrote them, or a bug did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DecodeError {
+    /// It ends too early.
+    Short,
+    /// It goes on after its end.
+    Long,
+    /// A number out of range.
+    Number,
+    /// A string that is not UTF-8.
+    Text,
+    /// A kind that this version does not know.
+    Kind(u8),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Short => f.write_str("the record ends too early"),
+            DecodeError::Long => f.write_str("the record goes on after its end"),
+            DecodeError::Number => f.write_str("a number in the record is out of range"),
+            DecodeError::Text => f.write_str("a string in the record is not UTF-8"),
+            DecodeError::Kind(kind) => write!(f, "record kind {kind} is unknown: a newer version of mnm wrote it"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl<'a> Record<'a> {
+    /// Reads a record; data is borrowed from the octets.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything that [`Record::encode`] does not write.
+    pub fn decode(octets: &'a [u8]) -> Result<Record<'a>, DecodeError> {
+        let mut reader = Reader::new(octets);
+        let record = match reader.octet()? {
+            USER => Record::User(take_user(&mut reader)?),
+            GROUP => Record::Group { no: GroupNo(reader.number32()?), name: reader.text()? },
+            MEMBER => Record::Member(take_member(&mut reader)?),
+            MESSAGE => Record::Message(take_message(octets, &mut reader)?),
+            CHUNK => Record::Chunk(Cow::Borrowed(reader.rest())),
+            CURSOR => Record::Cursor(CursorRecord {
+                node: NodeNo(reader.number32()?),
+                normal: take_mark(&mut reader)?,
+                priority: take_mark(&mut reader)?,
+            }),
+            BACKLOG => {
+                let node = NodeNo(reader.number32()?);
+                let lane = match reader.octet()? {
+                    0 => Lane::Normal,
+                    PRIORITY => Lane::Priority,
+                    _ => return Err(DecodeError::Number),
+                };
+                Record::Backlog(BacklogRecord { node, lane, messages: take_seqs(&mut reader)? })
+            }
+            kind => return Err(DecodeError::Kind(kind)),
+        };
+        reader.end()?;
+        Ok(record)
+    }
+}
+
+fn take_user(reader: &mut Reader<'_>) -> Result<UserRecord, DecodeError> {
+    let no = UserNo(reader.number32()?);
+    let uid = Uid(reader.array()?);
+    let next_node = NodeNo(reader.number32()?);
+    let mut aliases = Vec::new();
+    for _ in 0..reader.number()? {
+        aliases.push(reader.text()?);
+    }
+    let mut nodes = Vec::new();
+    for _ in 0..reader.number()? {
+        nodes.push(NodeRecord { no: NodeNo(reader.number32()?), digest: NodeDigest(reader.array()?), label: reader.text()? });
+    }
+    Ok(UserRecord { no, uid, aliases, nodes, next_node })
+}
+
+fn take_member(reader: &mut Reader<'_>) -> Result<MemberRecord, DecodeError> {
+    let (group, user) = (GroupNo(reader.number32()?), UserNo(reader.number32()?));
+    let standing = match reader.octet()? {
+        0 => Standing::Invited,
+        1 => Standing::Joined,
+        2 => Standing::Barred,
+        _ => return Err(DecodeError::Number),
+    };
+    Ok(MemberRecord { group, user, alias: reader.text()?, standing })
+}
+
+fn take_message<'a>(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<MessageRecord<'a>, DecodeError> {
+    let flags = reader.octet()?;
+    if flags & !(PRIORITY | CHUNKED) != 0 {
+        return Err(DecodeError::Number);
+    }
+    let frame_at = u32::from_le_bytes(reader.array()?) as usize;
+    let to = reader.rising(|n| u32::try_from(n).ok().map(NodeNo))?;
+    let chunks = if flags & CHUNKED != 0 { Some(take_seqs(reader)?) } else { None };
+    let frame = reader.rest();
+    if octets.len() - frame.len() != frame_at {
+        return Err(DecodeError::Number);
+    }
+    let header_size = header_size(frame)?;
+    let (header, data) = frame.split_at_checked(header_size).ok_or(DecodeError::Short)?;
+    let payload = match chunks {
+        Some(_) if !data.is_empty() => return Err(DecodeError::Long),
+        Some(chunks) => Payload::Chunks(chunks),
+        None => Payload::Inline(Cow::Borrowed(data)),
+    };
+    let lane = if flags & PRIORITY != 0 { Lane::Priority } else { Lane::Normal };
+    Ok(MessageRecord { lane, to, header: Cow::Borrowed(header), payload })
+}
+
+/// Octets of a frame's header, its length prefix included.
+fn header_size(frame: &[u8]) -> Result<usize, DecodeError> {
+    let prefix = frame.get(..4).ok_or(DecodeError::Short)?;
+    let prefix = std::str::from_utf8(prefix).map_err(|_| DecodeError::Text)?;
+    let size = usize::from_str_radix(prefix, 16).map_err(|_| DecodeError::Number)?;
+    Ok(4 + size)
+}
+
+fn take_mark(reader: &mut Reader<'_>) -> Result<Mark, DecodeError> {
+    Ok(Mark { high: Seq(reader.number()?), owed: take_seqs(reader)? })
+}
+
+fn take_seqs(reader: &mut Reader<'_>) -> Result<Vec<Seq>, DecodeError> {
+    reader.rising(|n| Some(Seq(n)))
+}
+
+/// What to write to a link for a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Delivery<'a> {
+    /// These octets: header and data.
+    Whole(&'a [u8]),
+    /// The header, then the octets of these chunks.
+    Chunked(&'a [u8], Vec<Seq>),
+    /// A chunk's octets.
+    Chunk(&'a [u8]),
+}
+
+/// The short way from a message's or chunk's record to its octets on the wire, whatever the number of recipients.
+///
+/// # Panics
+/// If the record is neither: the caller names only what the relay told it to deliver.
+pub fn delivery(record: &[u8]) -> Delivery<'_> {
+    match record[0] {
+        MESSAGE => {
+            let frame_at = u32::from_le_bytes(record[2..6].try_into().expect("four octets")) as usize;
+            if record[1] & CHUNKED == 0 {
+                return Delivery::Whole(&record[frame_at..]);
+            }
+            let Ok(Record::Message(MessageRecord { payload: Payload::Chunks(chunks), .. })) = Record::decode(record) else {
+                panic!("a message that was applied decodes");
+            };
+            Delivery::Chunked(&record[frame_at..], chunks)
+        }
+        CHUNK => Delivery::Chunk(&record[1..]),
+        kind => panic!("record kind {kind} is not delivered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples() -> Vec<Record<'static>> {
+        let header: &'static [u8] = b"000a{\"op\":\"x\"}";
+        let message = |lane, payload| {
+            Record::Message(MessageRecord { lane, to: vec![NodeNo(3), NodeNo(300), NodeNo(u32::MAX)], header: header.into(), payload })
+        };
+        vec![
+            Record::User(UserRecord {
+                no: UserNo(7),
+                uid: Uid([9; 20]),
+                aliases: vec!["alice-the-first".into(), "ünïcödé ✓".into()],
+                nodes: vec![NodeRecord { no: NodeNo(12), digest: NodeDigest([5; 32]), label: "phone".into() }],
+                next_node: NodeNo(13),
+            }),
+            Record::Group { no: GroupNo(1), name: "Tom & <Jerry>".into() },
+            Record::Member(MemberRecord {
+                group: GroupNo(1),
+                user: UserNo(7),
+                alias: "alice-the-first".into(),
+                standing: Standing::Barred,
+            }),
+            message(Lane::Normal, Payload::Inline(b"hello"[..].into())),
+            message(Lane::Priority, Payload::EMPTY),
+            message(Lane::Normal, Payload::Chunks(vec![Seq(1 << 60), Seq((1 << 60) + 5)])),
+            Record::Chunk(b"data"[..].into()),
+            Record::Cursor(CursorRecord {
+                node: NodeNo(3),
+                normal: Mark { high: Seq(u64::MAX), owed: vec![Seq(4), Seq(9)] },
+                priority: Mark::default(),
+            }),
+            Record::Backlog(BacklogRecord { node: NodeNo(3), lane: Lane::Priority, messages: vec![Seq(1), Seq(2)] }),
+        ]
+    }
+
+    #[test]
+    fn records_survive_the_way_through_octets() {
+        for record in samples() {
+            let octets = record.encode();
+            assert_eq!(Record::decode(&octets), Ok(record));
+        }
+    }
+
+    #[test]
+    fn octets_that_are_cut_or_padded_are_refused() {
+        for record in samples() {
+            let octets = record.encode();
+            // Data runs to the record's end by design; everything else knows its own length.
+            let open_ended = matches!(&record, Record::Chunk(_) | Record::Message(MessageRecord { payload: Payload::Inline(_), .. }));
+            for cut in 0..octets.len() {
+                if let Ok(other) = Record::decode(&octets[..cut]) {
+                    assert!(open_ended, "{record:?} cut at {cut} gave {other:?}");
+                }
+            }
+            if !open_ended {
+                assert!(Record::decode(&[&octets[..], &[0]].concat()).is_err(), "{record:?} padded");
+            }
+        }
+        assert_eq!(Record::decode(&[99]), Err(DecodeError::Kind(99)));
+    }
+
+    #[test]
+    fn what_is_delivered_is_the_frame_and_nothing_else() {
+        let all = samples();
+        assert_eq!(delivery(&all[3].encode()), Delivery::Whole(b"000a{\"op\":\"x\"}hello"));
+        assert_eq!(delivery(&all[5].encode()), Delivery::Chunked(b"000a{\"op\":\"x\"}", vec![Seq(1 << 60), Seq((1 << 60) + 5)]));
+        assert_eq!(delivery(&all[6].encode()), Delivery::Chunk(b"data"));
+    }
+}

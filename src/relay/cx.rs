@@ -1,0 +1,141 @@
+//! What an op may touch: named borrows of the relay's parts, and the few verbs that all ops share.
+
+use super::effect::Effect;
+use super::input::Now;
+use super::journal::Journal;
+use super::online::Online;
+use super::presence::Presence;
+use super::session::{InFlight, Sessions, State};
+use super::settings::Settings;
+use super::timers::Timers;
+use crate::base::{Entropy, LinkId, NodeNo, Seq, UserNo};
+use crate::ledger::{Dead, Ledger, User};
+use crate::limits::{FANOUT_MAX, RECORD_OVERHEAD};
+use crate::record::{Lane, MessageRecord, Payload, Record};
+use crate::wire::reply::{Message, Std};
+
+/// Who makes a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Me {
+    pub(super) link: LinkId,
+    pub(super) user: UserNo,
+    pub(super) node: NodeNo,
+}
+
+/// A message that was posted: its id and its date.
+#[derive(Clone, Debug)]
+pub(super) struct Posted {
+    pub(super) id: Seq,
+    pub(super) date: String,
+}
+
+/// The view that ops work on.
+pub(super) struct Cx<'a> {
+    pub(super) now: Now,
+    pub(super) settings: &'a Settings,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) online: &'a mut Online,
+    pub(super) presence: &'a mut Presence,
+    pub(super) journal: &'a mut Journal,
+    pub(super) timers: &'a mut Timers,
+    pub(super) entropy: &'a mut dyn Entropy,
+    pub(super) out: &'a mut Vec<Effect>,
+}
+
+impl Cx<'_> {
+    /// Writes a frame to a link, once all that was decided so far is durable.
+    pub(super) fn send(&mut self, link: LinkId, frame: Vec<u8>) {
+        self.out.push(Effect::Send { link, after: self.journal.barrier, frame });
+    }
+
+    /// Decides a fact: it holds from now on, and nothing leaves before it is durable.
+    pub(super) fn append(&mut self, record: &Record<'_>) -> Seq {
+        let seq = self.append_lazily(record);
+        self.journal.barrier = seq;
+        seq
+    }
+
+    /// Puts a record into the log that nobody waits for.
+    pub(super) fn append_lazily(&mut self, record: &Record<'_>) -> Seq {
+        let seq = self.next_seq();
+        let payload = record.encode();
+        let mut dead = Dead::new();
+        self.ledger.apply(seq, record, &mut dead);
+        self.journal.spend(payload.len());
+        self.out.push(Effect::Append { seq, payload, end: false });
+        self.out.extend(dead.into_iter().map(|old| Effect::Forget { after: seq, seq: old }));
+        seq
+    }
+
+    fn next_seq(&self) -> Seq {
+        self.ledger.last().next(self.now.wall.0)
+    }
+
+    /// Whether the store takes that many octets more. Asked before anything is promised.
+    pub(super) fn has_room(&self, octets: u64) -> bool {
+        self.journal.room >= octets.saturating_add(RECORD_OVERHEAD as u64)
+    }
+
+    /// The user who makes a request.
+    pub(super) fn user(&self, me: Me) -> &User {
+        self.ledger.user(me.user)
+    }
+
+    /// All nodes of the sender but the one that sends.
+    pub(super) fn other_nodes(&self, me: Me) -> impl Iterator<Item = NodeNo> + '_ {
+        self.user(me).node_numbers().filter(move |&node| node != me.node)
+    }
+
+    /// Posts a message to these nodes, each once however often it is named, and sends it to those that are here.
+    ///
+    /// More nodes than one record can name get records of their own, each with its id; only data in chunks
+    /// cannot be shared, so whoever posts it has checked the number.
+    pub(super) fn post(&mut self, from: UserNo, mut to: Vec<NodeNo>, lane: Lane, message: &Message<'_>, payload: Payload<'_>) -> Posted {
+        to.sort_unstable();
+        to.dedup();
+        let date = self.now.wall.to_rfc3339();
+        let uid = self.ledger.user(from).uid().to_string();
+        let mut rest = to.split_off(to.len().min(FANOUT_MAX));
+        let id = self.post_record(&uid, &date, to, lane, message, payload.clone());
+        while !rest.is_empty() {
+            let more = rest.split_off(rest.len().min(FANOUT_MAX));
+            self.post_record(&uid, &date, rest, lane, message, payload.clone());
+            rest = more;
+        }
+        Posted { id, date }
+    }
+
+    fn post_record(&mut self, uid: &str, date: &str, to: Vec<NodeNo>, lane: Lane, message: &Message<'_>, payload: Payload<'_>) -> Seq {
+        let std = Std { from: uid, id: self.next_seq(), posted: date };
+        let record = Record::Message(MessageRecord { lane, to, header: message.frame(std).into(), payload });
+        let id = self.append(&record);
+        debug_assert_eq!(id, std.id);
+        let Record::Message(record) = record else { unreachable!("it was made a message above") };
+        for node in record.to {
+            self.pump(node);
+        }
+        id
+    }
+
+    /// Sends a node what it is owed, as far as its window goes.
+    pub(super) fn pump(&mut self, node: NodeNo) {
+        let Some(link) = self.online.link(node) else { return };
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        let State::LoggedIn(login) = &mut session.state else { return };
+        let queue = self.ledger.queue(node);
+        let was_idle = login.in_flight.is_empty();
+        while login.in_flight.len() < self.settings.window {
+            let next =
+                [Lane::Priority, Lane::Normal].into_iter().find_map(|lane| queue.after(lane, *login.sent(lane)).map(|seq| (lane, seq)));
+            let Some((lane, message)) = next else { break };
+            *login.sent(lane) = message;
+            login.in_flight.push_back(InFlight { message, sent_at: self.now.mono });
+            self.out.push(Effect::Deliver { link, after: self.journal.barrier, message });
+        }
+        if was_idle && !login.in_flight.is_empty() {
+            let at = self.now.mono.plus(self.settings.timeouts.redelivery);
+            self.timers.arm(&mut session.armed, link, at);
+        }
+    }
+}

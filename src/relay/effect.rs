@@ -1,0 +1,54 @@
+//! What the relay wants done. It does nothing itself.
+
+use crate::base::{LinkId, Seq};
+
+/// One wish. Those with `after` may be granted only when every record up to it is on stable storage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Put a record into the log.
+    Append {
+        /// Its number.
+        seq: Seq,
+        /// Its octets.
+        payload: Vec<u8>,
+        /// The last one of its batch: all of a batch survives a crash, or nothing.
+        end: bool,
+    },
+    /// Write a frame to a link.
+    Send {
+        /// To whom.
+        link: LinkId,
+        /// Not before this is durable.
+        after: Seq,
+        /// The frame.
+        frame: Vec<u8>,
+    },
+    /// Write a stored message to a link.
+    Deliver {
+        /// To whom.
+        link: LinkId,
+        /// Not before this is durable.
+        after: Seq,
+        /// The message.
+        message: Seq,
+    },
+    /// Write what there is to write to a link, then close it.
+    Close {
+        /// Which link.
+        link: LinkId,
+        /// Not before this is durable.
+        after: Seq,
+    },
+    /// Close a link at once, whatever there is to write: its time is up.
+    Cut {
+        /// Which link.
+        link: LinkId,
+    },
+    /// Nobody needs that record any more.
+    Forget {
+        /// Not before this, which made it needless, is durable.
+        after: Seq,
+        /// The record.
+        seq: Seq,
+    },
+}

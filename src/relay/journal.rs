@@ -1,0 +1,101 @@
+//! What the log has yet to learn: the barrier, and the cursors that wait for company.
+
+use crate::base::{Mono, NodeNo, Seq};
+use crate::ledger::Dead;
+use crate::limits::{CURSOR_AGE_MAX, CURSOR_DIRTY_MAX, CURSOR_RIDE_AGE, LAZY_BYTES_MAX, RECORD_OVERHEAD};
+
+/// Bookkeeping of appends.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// The newest binding record: nothing that was decided since may leave before it is durable.
+    pub(super) barrier: Seq,
+    /// Octets that the store can take before it is full, as far as we know.
+    pub(super) room: u64,
+    /// Nodes whose cursor moved since it was written.
+    dirty: Vec<NodeNo>,
+    is_dirty: Vec<bool>,
+    /// Records that those cursors, once durable, make needless.
+    dead: Dead,
+    /// When the first of `dirty` and `dead` came.
+    waiting_since: Option<Mono>,
+    /// Octets of chunks appended since the last commit.
+    lazy_bytes: usize,
+    /// Nothing waits for company any more.
+    hurried: bool,
+}
+
+impl Journal {
+    /// A journal after this record, with room for everything until told otherwise.
+    pub(super) fn new(last: Seq) -> Journal {
+        Journal { barrier: last, room: u64::MAX, ..Journal::default() }
+    }
+
+    /// A node acked something; `dead` needs no longer be kept once that is durable.
+    pub(super) fn acked(&mut self, node: NodeNo, now: Mono) {
+        let at = node.0 as usize;
+        if self.is_dirty.len() <= at {
+            self.is_dirty.resize(at + 1, false);
+        }
+        if !self.is_dirty[at] {
+            self.is_dirty[at] = true;
+            self.dirty.push(node);
+        }
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// Records to forget with the next cursors.
+    pub(super) fn forget_later(&mut self, dead: impl IntoIterator<Item = Seq>, now: Mono) {
+        let before = self.dead.len();
+        self.dead.extend(dead);
+        if self.dead.len() > before {
+            self.waiting_since.get_or_insert(now);
+        }
+    }
+
+    /// A record of that many octets goes to the store.
+    pub(super) fn spend(&mut self, octets: usize) {
+        self.room = self.room.saturating_sub((octets + RECORD_OVERHEAD) as u64);
+    }
+
+    /// A chunk of that many octets was appended and binds nobody yet.
+    pub(super) fn lazily(&mut self, octets: usize) {
+        self.lazy_bytes += octets;
+    }
+
+    /// When the waiting cursors must be written at the latest.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.waiting_since.map(|since| since.plus(CURSOR_AGE_MAX))
+    }
+
+    /// Whether there is reason for a commit besides the barrier.
+    pub(super) fn presses(&self, now: Mono) -> bool {
+        self.hurried && self.waiting_since.is_some() || self.dirty.len() >= CURSOR_DIRTY_MAX || self.lazy_bytes >= LAZY_BYTES_MAX || self.deadline().is_some_and(|at| at <= now)
+    }
+
+    /// The cursors that ride with a commit of this turn, and what may be forgotten after it. None of a young
+    /// age: they wait for others of the same node, so that a busy node writes few.
+    pub(super) fn depart(&mut self, now: Mono) -> Option<(Vec<NodeNo>, Dead)> {
+        self.lazy_bytes = 0;
+        let since = self.waiting_since?;
+        if !self.hurried && self.dirty.len() < CURSOR_DIRTY_MAX && now < since.plus(CURSOR_RIDE_AGE) {
+            return None;
+        }
+        self.waiting_since = None;
+        self.hurried = false;
+        let nodes = std::mem::take(&mut self.dirty);
+        for node in &nodes {
+            self.is_dirty[node.0 as usize] = false;
+        }
+        Some((nodes, std::mem::take(&mut self.dead)))
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_settled(&self) -> bool {
+        self.waiting_since.is_none()
+    }
+
+    /// All that waits departs with the next commit, young or not: the relay is about to stop.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = true;
+    }
+}

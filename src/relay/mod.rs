@@ -1,0 +1,325 @@
+//! The promises in flight: sessions, uploads, delivery windows, presence, timers.
+//!
+//! [`Relay::handle`] takes one [`Input`] and the time, and *tells* what it wants done as [`Effect`]s; it has no
+//! socket, file, clock or randomness of its own, so that the whole relay also runs in a simulator. This file
+//! only routes. What a request means is in `ops/`, one file an op, each working on a view ([`cx::Cx`]) of the
+//! parts it needs.
+//!
+//! Invariants: everything that leaves carries `after`, the newest binding record when it was decided (law 1);
+//! all records of a request make one batch (law 2); cursors never raise the barrier (law 3).
+//! Lost in a crash, by design: everything here that is not in the ledger.
+
+mod cx;
+mod effect;
+mod input;
+mod journal;
+mod online;
+mod ops;
+mod presence;
+mod session;
+mod settings;
+mod timers;
+mod upload;
+
+pub use effect::Effect;
+pub use input::{Fault, Input, Now};
+pub use session::Reason;
+pub use settings::{Settings, Timeouts};
+
+use self::cx::{Cx, Me};
+use self::journal::Journal;
+use self::online::Online;
+use self::presence::Presence;
+use self::session::{Due, Output, Session, Sessions, State};
+use self::timers::Timers;
+use self::upload::Upload;
+use crate::base::{Entropy, LinkId, Mono, Seq};
+use crate::ledger::Ledger;
+use crate::record::Record;
+use crate::wire::{Dialect, Request, reply};
+
+/// The relay of one site.
+pub struct Relay {
+    settings: Settings,
+    ledger: Ledger,
+    sessions: Sessions,
+    online: Online,
+    presence: Presence,
+    journal: Journal,
+    timers: Timers,
+    entropy: Box<dyn Entropy>,
+}
+
+impl Relay {
+    /// A relay with these facts and nobody connected.
+    pub fn new(settings: Settings, ledger: Ledger, entropy: Box<dyn Entropy>) -> Relay {
+        let journal = Journal::new(ledger.last());
+        Relay {
+            settings,
+            ledger,
+            sessions: Sessions::default(),
+            online: Online::default(),
+            presence: Presence::default(),
+            journal,
+            timers: Timers::default(),
+            entropy,
+        }
+    }
+
+    /// The facts.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The newest binding record: what was decided so far may leave once it is durable.
+    pub fn barrier(&self) -> Seq {
+        self.journal.barrier
+    }
+
+    /// Whether a link is logged in.
+    pub fn is_member(&self, link: LinkId) -> bool {
+        self.sessions.get(link).is_some_and(|session| session.login().is_some())
+    }
+
+    /// When to call with [`Input::Tick`] at the latest.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        [self.timers.next(), self.journal.deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes one event in, and says what is to be done about it.
+    pub fn handle(&mut self, input: Input<'_>, now: Now, out: &mut Vec<Effect>) {
+        let first = out.len();
+        match input {
+            Input::Opened { link } => self.opened(link, now),
+            Input::Heard { link } => {
+                if let Some(session) = self.sessions.get_mut(link) {
+                    session.heard_at = now.mono;
+                }
+            }
+            Input::Request { link, request, dialect, body } => self.request(link, request, dialect, body, now, out),
+            Input::Body { link, octets } => self.body(link, octets, now, out),
+            Input::Broken { link, fault } => {
+                log::info!("{link}: {fault:?}");
+                self.refuse(link, Reason::of(&fault), now, out);
+            }
+            Input::Blocked { link } => self.output(link, Output::Blocked(now.mono)),
+            Input::Drained { link } => self.output(link, Output::Drained(now.mono)),
+            Input::Closed { link } => {
+                self.depart(link, now, out);
+                self.sessions.close(link);
+            }
+            Input::Room { octets } => self.journal.room = octets,
+            Input::Tick => self.tick(now, out),
+        }
+        end_batch(&mut out[first..]);
+    }
+
+    /// Whether the log should be committed though nothing binding waits: cursors got old, or chunks many.
+    pub fn presses(&self, now: Mono) -> bool {
+        self.journal.presses(now)
+    }
+
+    /// Called when the log is about to be committed: lazy records ride along.
+    pub fn before_commit(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let Some((nodes, dead)) = self.journal.depart(now.mono) else { return };
+        for node in nodes {
+            let first = out.len();
+            let cursor = self.ledger.cursor(node);
+            self.cx(now, out).append_lazily(&Record::Cursor(cursor));
+            end_batch(&mut out[first..]);
+        }
+        let after = self.ledger.last();
+        out.extend(dead.into_iter().map(|seq| Effect::Forget { after, seq }));
+    }
+
+    /// Makes the next commit take every cursor along, however young: for a clean stop, and for comparing digests.
+    pub fn settle(&mut self) {
+        self.journal.hurry();
+    }
+
+    /// Whether no cursor waits to be written.
+    pub fn is_settled(&self) -> bool {
+        self.journal.is_settled()
+    }
+
+    /// # Panics
+    /// If the relay's parts contradict each other.
+    pub fn check_invariants(&self) {
+        self.ledger.check_invariants();
+        for session in self.sessions.iter() {
+            let Some(login) = session.login() else { continue };
+            assert_eq!(self.online.link(login.node), Some(session.link), "a logged-in node is online on its link");
+            assert!(login.in_flight.len() <= self.settings.window, "the window holds");
+        }
+    }
+
+    fn cx<'a>(&'a mut self, now: Now, out: &'a mut Vec<Effect>) -> Cx<'a> {
+        Cx {
+            now,
+            settings: &self.settings,
+            ledger: &mut self.ledger,
+            sessions: &mut self.sessions,
+            online: &mut self.online,
+            presence: &mut self.presence,
+            journal: &mut self.journal,
+            timers: &mut self.timers,
+            entropy: &mut *self.entropy,
+            out,
+        }
+    }
+
+    fn opened(&mut self, link: LinkId, now: Now) {
+        let mut session = Session::new(link, self.settings.dialect, now.mono);
+        self.timers.arm(&mut session.armed, link, now.mono.plus(self.settings.timeouts.login));
+        self.sessions.open(session);
+    }
+
+    fn output(&mut self, link: LinkId, output: Output) {
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        session.output = output;
+        let at = match output {
+            Output::Blocked(since) => Some(since.plus(self.settings.timeouts.stall)),
+            Output::Drained(_) => session.redelivery_at(&self.settings.timeouts),
+        };
+        if let Some(at) = at {
+            self.timers.arm(&mut session.armed, link, at);
+        }
+    }
+
+    fn request(&mut self, link: LinkId, request: Request<'_>, dialect: Dialect, body: &[u8], now: Now, out: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        if matches!(session.state, State::Closing(_)) {
+            return;
+        }
+        session.dialect = dialect;
+        if let Err(reason) = session.state.admit(&request) {
+            return self.refuse(link, reason, now, out);
+        }
+        let whole = request.body().len == body.len() as u64 && body.len() <= self.settings.chunk;
+        if whole {
+            let data = upload::whole(&request, body);
+            return self.run(link, request, Ok(data), now, out);
+        }
+        self.begin_upload(link, request.into_owned(), now, out);
+        self.body(link, body, now, out);
+    }
+
+    fn begin_upload(&mut self, link: LinkId, request: Request<'static>, now: Now, out: &mut Vec<Effect>) {
+        let Some(me) = self.me(link) else { return };
+        let refusal = ops::foresee(&self.cx(now, out), me, &request).err();
+        let upload = Upload::new(request, refusal, self.settings.chunk);
+        if let Some(session) = self.sessions.get_mut(link) {
+            session.upload = Some(Box::new(upload));
+        }
+    }
+
+    fn body(&mut self, link: LinkId, octets: &[u8], now: Now, out: &mut Vec<Effect>) {
+        let Some(mut upload) = self.sessions.get_mut(link).and_then(|session| session.upload.take()) else { return };
+        let chunk = self.settings.chunk;
+        let mut cx = self.cx(now, out);
+        if !upload.is_refused() && !cx.has_room(octets.len() as u64 + chunk as u64) {
+            let needless = upload.refuse(ops::STORAGE_FULL.to_owned());
+            cx.journal.forget_later(needless, now.mono);
+        }
+        let done = upload.take(octets, chunk, &mut |chunk| {
+            cx.journal.lazily(chunk.len());
+            cx.append_lazily(&Record::Chunk(chunk.into()))
+        });
+        if done {
+            let (request, data) = upload.finish();
+            self.run(link, request, data, now, out);
+        } else if let Some(session) = self.sessions.get_mut(link) {
+            session.upload = Some(upload);
+        }
+    }
+
+    fn run(&mut self, link: LinkId, request: Request<'_>, data: Result<upload::Data<'_>, String>, now: Now, out: &mut Vec<Effect>) {
+        let outcome = ops::run(&mut self.cx(now, out), link, request, data);
+        if let Err(reason) = outcome {
+            self.refuse(link, reason, now, out);
+        }
+    }
+
+    fn me(&self, link: LinkId) -> Option<Me> {
+        let login = self.sessions.get(link)?.login()?;
+        Some(Me { link, user: login.user, node: login.node })
+    }
+
+    /// Ends a link with a reason, which only a TMTP client is told.
+    fn refuse(&mut self, link: LinkId, reason: Reason, now: Now, out: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.get(link) else { return };
+        match session.state {
+            State::Closing(_) => return,
+            State::Greeting => log::info!("{link} ends: {reason} (not told: it never said which revision it speaks)"),
+            State::Anonymous | State::LoggedIn(_) => {
+                log::info!("{link} ends: {reason}");
+                self.cx(now, out).send(link, reply::quit(reason.words()));
+            }
+        }
+        self.close(link, now, out);
+    }
+
+    /// Ends a link once its output is written.
+    fn close(&mut self, link: LinkId, now: Now, out: &mut Vec<Effect>) {
+        self.depart(link, now, out);
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        session.state = State::Closing(now.mono);
+        self.timers.arm(&mut session.armed, link, now.mono.plus(self.settings.timeouts.linger));
+        out.push(Effect::Close { link, after: self.journal.barrier });
+    }
+
+    /// Whoever was on the link is here no longer, and what they were sending will not come.
+    fn depart(&mut self, link: LinkId, now: Now, out: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        let upload = session.upload.take();
+        if let Some(mut upload) = upload {
+            self.journal.forget_later(upload.refuse(String::new()), now.mono);
+        }
+        ops::depart(&mut self.cx(now, out), link);
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some((at, link)) = self.timers.pop(now.mono) {
+            let Some(session) = self.sessions.get_mut(link) else { continue };
+            if session.armed != Some(at) {
+                continue;
+            }
+            session.armed = None;
+            match session.due(now.mono, &self.settings.timeouts) {
+                Due::Cut(why) => {
+                    log::info!("{link} ends: {why}");
+                    self.depart(link, now, out);
+                    self.sessions.close(link);
+                    out.push(Effect::Cut { link });
+                }
+                Due::Redelivery => self.redeliver(link, now, out),
+                Due::Nothing(next) => self.timers.arm(&mut session.armed, link, next),
+            }
+        }
+    }
+
+    /// Sends again what was not acked in time.
+    fn redeliver(&mut self, link: LinkId, now: Now, out: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        let late = self.settings.timeouts.redelivery;
+        let State::LoggedIn(login) = &mut session.state else { return };
+        for delivery in login.in_flight.iter_mut().filter(|delivery| delivery.sent_at.plus(late) <= now.mono) {
+            delivery.sent_at = now.mono;
+            out.push(Effect::Deliver { link, after: self.journal.barrier, message: delivery.message });
+        }
+        if let Due::Nothing(next) = session.due(now.mono, &self.settings.timeouts) {
+            self.timers.arm(&mut session.armed, link, next);
+        }
+    }
+}
+
+/// Marks the last record of a batch.
+fn end_batch(effects: &mut [Effect]) {
+    let last = effects.iter_mut().rev().find_map(|effect| match effect {
+        Effect::Append { end, .. } => Some(end),
+        Effect::Send { .. } | Effect::Deliver { .. } | Effect::Close { .. } | Effect::Cut { .. } | Effect::Forget { .. } => None,
+    });
+    if let Some(end) = last {
+        *end = true;
+    }
+}

@@ -1,0 +1,27 @@
+//! Which node is on which link.
+
+use crate::base::{LinkId, NodeNo};
+
+/// Links by node number.
+#[derive(Debug, Default)]
+pub(super) struct Online {
+    links: Vec<Option<LinkId>>,
+}
+
+impl Online {
+    pub(super) fn link(&self, node: NodeNo) -> Option<LinkId> {
+        self.links.get(node.0 as usize).copied().flatten()
+    }
+
+    pub(super) fn enter(&mut self, node: NodeNo, link: LinkId) {
+        let at = node.0 as usize;
+        if self.links.len() <= at {
+            self.links.resize(at + 1, None);
+        }
+        self.links[at] = Some(link);
+    }
+
+    pub(super) fn leave(&mut self, node: NodeNo) {
+        self.links[node.0 as usize] = None;
+    }
+}

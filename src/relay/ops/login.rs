@@ -1,0 +1,67 @@
+//! Login: a device proves whose it is; and what happens when it goes.
+
+use super::check_room;
+use crate::base::{LinkId, NodeDigest, NodeNo, Uid, UserNo, base32_decode};
+use crate::record::{Lane, Payload};
+use crate::relay::Effect;
+use crate::relay::cx::Cx;
+use crate::relay::session::{LoggedIn, Reason, State};
+use crate::wire::reply::{self, Message};
+
+pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, uid: &str, node: &str) -> Result<(), Reason> {
+    let secret = base32_decode(node).ok_or(Reason::CorruptBase32)?;
+    // Hashed before the user is looked up: a stranger and a known user with a wrong secret take the same time.
+    let digest = NodeDigest::of(&secret);
+    let user = Uid::parse(uid).and_then(|uid| cx.ledger.user_of(&uid)).ok_or(Reason::LoginFailed)?;
+    let node = user.node_with(&digest).ok_or(Reason::LoginFailed)?;
+    let (user_no, node_no, label) = (user.no(), node.no, node.label.clone());
+    let nodes = user.node_numbers().collect();
+    free_node(cx, node_no)?;
+    log::info!("{link}: user {} logged in on node {}", user_no.0, node_no.0);
+    // Deliveries begin with `enter`, so the news of this login comes after what waited before it.
+    enter(cx, link, user_no, node_no);
+    if check_room(cx, 0).is_ok() {
+        cx.post(user_no, nodes, Lane::Normal, &Message::Login { node: &label }, Payload::EMPTY);
+    }
+    Ok(())
+}
+
+/// A node has one link. A half-open one, silent for long, makes way; a living one does not.
+fn free_node(cx: &mut Cx<'_>, node: NodeNo) -> Result<(), Reason> {
+    let Some(old) = cx.online.link(node) else { return Ok(()) };
+    let heard_at = cx.sessions.get(old).map(|session| session.heard_at);
+    let silent = heard_at.is_some_and(|at| cx.now.mono.since(at) >= cx.settings.timeouts.takeover);
+    if !silent {
+        return Err(Reason::NodeConnected);
+    }
+    log::info!("{old} ends: silent, and its node logged in again");
+    depart(cx, old);
+    cx.sessions.close(old);
+    cx.out.push(Effect::Cut { link: old });
+    Ok(())
+}
+
+/// The link is the user's node from now on: it is told so, and gets what waits for it.
+pub(super) fn enter(cx: &mut Cx<'_>, link: LinkId, user: UserNo, node: NodeNo) {
+    let online: Vec<String> = cx.presence.seen_by(user).map(|other| cx.ledger.user(other).uid().to_string()).collect();
+    cx.send(link, reply::info(&online));
+    if let Some(session) = cx.sessions.get_mut(link) {
+        session.state = State::LoggedIn(LoggedIn::new(user, node));
+    }
+    cx.online.enter(node, link);
+    cx.pump(node);
+}
+
+/// The link is a node's no longer; those who see the user's presence learn it, if this was the last link that showed it.
+pub(in crate::relay) fn depart(cx: &mut Cx<'_>, link: LinkId) {
+    let Some(login) = cx.sessions.get(link).and_then(|session| session.login()) else { return };
+    let (user, node, shows) = (login.user, login.node, login.shows_presence);
+    cx.online.leave(node);
+    if shows {
+        let told = cx.presence.leave(user);
+        super::ohi_edit::tell(cx, user, told, false);
+    }
+    if let Some(session) = cx.sessions.get_mut(link) {
+        session.state = State::Anonymous;
+    }
+}

@@ -1,0 +1,170 @@
+//! What each request means, one file an op.
+//!
+//! A handler first finds out whether the request can be done and changes nothing; then it appends its records
+//! and posts its messages, all in one batch. It answers with the [`Stop`] that says why it did not, or with
+//! what it posted; the ack is written here, so that every op answers alike.
+
+mod account;
+mod ack;
+mod group_edit;
+mod group_invite;
+mod login;
+mod ohi_edit;
+mod ping;
+mod post;
+mod post_notify;
+mod register;
+mod text;
+mod tmtprev;
+mod user_edit;
+
+use super::cx::{Cx, Me, Posted};
+use super::session::Reason;
+use super::upload::Data;
+use crate::base::LinkId;
+use crate::wire::{Dialect, Request, reply};
+
+/// What a sender is told while the disk is full.
+pub(super) const STORAGE_FULL: &str = "storage full, try again later";
+
+/// Why a request was not done.
+pub(super) enum Stop {
+    /// No TMTP client would ask that: the link ends.
+    Refuse(Reason),
+    /// It cannot be done: an ack with this sentence, and the link stays.
+    Deny(String),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Stop {
+        Stop::Refuse(reason)
+    }
+}
+
+/// What a handler gives: the message that the request posted, if it did.
+type Outcome = Result<Option<Posted>, Stop>;
+
+fn deny<T>(sentence: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Deny(sentence.into()))
+}
+
+pub(super) use login::depart;
+
+/// Does a request whose data is complete; `Err` says why its data was dropped.
+///
+/// # Errors
+/// The reason to end the link with.
+pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, request: Request<'_>, data: Result<Data<'_>, String>) -> Result<(), Reason> {
+    match request {
+        Request::TmtpRev => {
+            tmtprev::run(cx, link);
+            Ok(())
+        }
+        Request::Register { new_node, new_alias, token } => register::run(cx, link, &new_node, new_alias.as_deref(), token),
+        Request::Login { uid, node } => login::run(cx, link, &uid, &node),
+        Request::Quit => Err(Reason::Logout),
+        Request::Pulse => Ok(()),
+        _ => {
+            let login = cx.sessions.get(link).and_then(|session| session.login()).expect("only members get here");
+            let me = Me { link, user: login.user, node: login.node };
+            member_request(cx, me, request, data)
+        }
+    }
+}
+
+fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Data<'_>, String>) -> Result<(), Reason> {
+    if let Request::Ack { id } = &request {
+        ack::run(cx, me, id);
+        return Ok(());
+    }
+    let (id, tells) = answer_of(&request);
+    let id = id.to_owned();
+    let outcome = match data {
+        Ok(data) => member_op(cx, me, request, data),
+        Err(refusal) => deny(refusal),
+    };
+    match outcome {
+        Ok(posted) => {
+            let old_dialect = cx.sessions.get(me.link).is_some_and(|session| session.dialect == Dialect::Draft2018);
+            let told = posted.as_ref().filter(|_| tells || old_dialect);
+            let frame = reply::ack(&id, told.map(|posted| (posted.id, posted.date.as_str())));
+            cx.send(me.link, frame);
+            Ok(())
+        }
+        Err(Stop::Deny(sentence)) => {
+            log::debug!("{}: denied: {sentence}", me.link);
+            cx.send(me.link, reply::ack_error(&id, &sentence));
+            Ok(())
+        }
+        Err(Stop::Refuse(reason)) => Err(reason),
+    }
+}
+
+fn member_op(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Data<'_>) -> Outcome {
+    match request {
+        Request::UserEdit { edit, .. } => user_edit::run(cx, me, &edit),
+        Request::OhiEdit { users, act, .. } => ohi_edit::run(cx, me, &users, act),
+        Request::GroupInvite { gid, from, to, body, .. } => {
+            group_invite::run(cx, me, &group_invite::Invitation { gid: &gid, from: &from, to: &to }, body, data.body)
+        }
+        Request::GroupEdit { gid, act, .. } => group_edit::run(cx, me, &gid, &act),
+        Request::Post { to, body, .. } => post::run(cx, me, &to, body, data.body),
+        Request::PostNotify { to, note_to, note, not_self, body, .. } => {
+            post_notify::run(cx, me, &post_notify::Lists { to: &to, note_to: &note_to, not_self }, [note, body], data)
+        }
+        Request::Ping { to, from, body, .. } => ping::run(cx, me, &to, from.as_deref(), body, data.body),
+        Request::TmtpRev | Request::Register { .. } | Request::Login { .. } | Request::Ack { .. } | Request::Pulse | Request::Quit => {
+            unreachable!("answered before")
+        }
+    }
+}
+
+/// The id to answer to, and whether the answer tells what was posted in either numbering.
+fn answer_of<'a>(request: &'a Request<'_>) -> (&'a str, bool) {
+    match request {
+        Request::UserEdit { id, .. } | Request::OhiEdit { id, .. } | Request::GroupEdit { id, .. } => (id, false),
+        Request::GroupInvite { id, .. } | Request::Post { id, .. } | Request::PostNotify { id, .. } | Request::Ping { id, .. } => {
+            (id, true)
+        }
+        Request::TmtpRev | Request::Register { .. } | Request::Login { .. } | Request::Ack { .. } | Request::Pulse | Request::Quit => {
+            unreachable!("answered before")
+        }
+    }
+}
+
+/// Whether a request whose data has yet to come can be done at all, so that its data need not be kept otherwise.
+///
+/// # Errors
+/// The sentence for the ack.
+pub(super) fn foresee(cx: &Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), String> {
+    let len = request.body().len;
+    if len > cx.settings.message_max {
+        return Err(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
+    }
+    if !cx.has_room(len) {
+        return Err(STORAGE_FULL.to_owned());
+    }
+    let found = match request {
+        Request::Post { to, .. } => post::resolve(cx, me, to).map(drop),
+        Request::PostNotify { to, note_to, .. } => post::resolve(cx, me, to).and_then(|_| post::resolve(cx, me, note_to)).map(drop),
+        _ => Ok(()),
+    };
+    match found {
+        Err(Stop::Deny(sentence)) => Err(sentence),
+        Ok(()) | Err(Stop::Refuse(_)) => Ok(()),
+    }
+}
+
+/// The bound on data that came whole, and room for it.
+fn check_size(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
+    if len > cx.settings.message_max {
+        return deny(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
+    }
+    check_room(cx, len)
+}
+
+/// Room for a request's records: its data and some kilobytes of what goes with it.
+fn check_room(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
+    const AROUND_IT: u64 = 16 << 10;
+    if cx.has_room(len + AROUND_IT) { Ok(()) } else { deny(STORAGE_FULL) }
+}

@@ -1,0 +1,36 @@
+//! PostNotify: a message to some, and a note of it to them and others.
+
+use super::post::{check_fanout, resolve};
+use super::{Outcome, check_size};
+use crate::record::Lane;
+use crate::relay::cx::{Cx, Me};
+use crate::relay::upload::Data;
+use crate::wire::reply::Message;
+use crate::wire::{Body, Recipient};
+
+/// Who gets what.
+pub(super) struct Lists<'a> {
+    pub(super) to: &'a [Recipient<'a>],
+    pub(super) note_to: &'a [Recipient<'a>],
+    pub(super) not_self: bool,
+}
+
+/// `note` is the front of the data, the message the rest of it.
+pub(super) fn run(cx: &mut Cx<'_>, me: Me, lists: &Lists<'_>, [note, all]: [Body; 2], data: Data<'_>) -> Outcome {
+    check_size(cx, all.len)?;
+    let mut nodes = resolve(cx, me, lists.to)?;
+    let mut note_nodes = resolve(cx, me, lists.note_to)?;
+    note_nodes.extend(&nodes);
+    note_nodes.extend(cx.other_nodes(me));
+    if !lists.not_self {
+        nodes.extend(cx.other_nodes(me));
+    }
+    check_fanout(&nodes)?;
+    check_fanout(&note_nodes)?;
+    let told = lists.to.len() + lists.note_to.len() + usize::from(!lists.not_self);
+    let body = Body { len: all.len - note.len, ..all };
+    let message = Message::Delivery { body, notify: Some(told as u64) };
+    let posted = cx.post(me.user, nodes, Lane::Normal, &message, data.body);
+    cx.post(me.user, note_nodes, Lane::Normal, &Message::Notify { post_id: posted.id, body: note }, data.note);
+    Ok(Some(posted))
+}

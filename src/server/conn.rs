@@ -1,0 +1,126 @@
+//! One link with what the server keeps beside it.
+
+use super::inlet::Inlet;
+use super::outbox::{Outbox, Pins};
+use crate::base::LinkId;
+use crate::net::{Link, Received, Socket};
+use crate::relay::{Effect, Now, Relay};
+use crate::store::{Disk, Store};
+use crate::wire::{Dialect, RequestLimits};
+
+/// How far the end of a link has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// In use.
+    Open,
+    /// What is in the outbox is the last: then goodbye, and wait for the peer to close.
+    Closing,
+    /// The peer is gone, or its time is up: what the socket still takes is written, then no more.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct Conn<S> {
+    pub(super) id: LinkId,
+    pub(super) link: Link<S>,
+    inlet: Inlet,
+    pub(super) outbox: Outbox,
+    pub(super) phase: Phase,
+    /// It stands in the server's list of readable links.
+    pub(super) reads: bool,
+    /// It stands in the server's list of writable links.
+    pub(super) writes: bool,
+    /// The socket took no more; an event will tell when it does.
+    pub(super) blocked: bool,
+    /// Output waits after the last write.
+    pub(super) waits: bool,
+    /// The last write moved something, or was the first that could not.
+    pub(super) moved: bool,
+    /// It is not read because it does not read.
+    pub(super) throttled: bool,
+}
+
+impl<S> Conn<S> {
+    /// Whether the relay knows it as a member's.
+    pub(super) fn is_member(&self, relay: &Relay) -> bool {
+        relay.is_member(self.id)
+    }
+}
+
+impl<S: Socket> Conn<S> {
+    pub(super) fn new(id: LinkId, link: Link<S>, dialect: Dialect) -> Conn<S> {
+        Conn {
+            id,
+            link,
+            inlet: Inlet::new(dialect),
+            outbox: Outbox::default(),
+            phase: Phase::Open,
+            reads: false,
+            writes: false,
+            blocked: false,
+            waits: false,
+            moved: false,
+            throttled: false,
+        }
+    }
+
+    /// Reads once and gives what came to the relay; a link that is closing is read, but not heard.
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        relay: &mut Relay,
+        limits: &RequestLimits,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Received {
+        if self.phase != Phase::Open {
+            return self.link.drain(buffer);
+        }
+        let (id, inlet) = (self.id, &mut self.inlet);
+        self.link.receive(buffer, &mut |plain| inlet.feed(id, plain, relay, limits, now, effects))
+    }
+
+    /// Seals and writes as much as the socket takes. Whether the link lives.
+    pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, plain: &mut Vec<u8>) -> bool {
+        let mut moved = 0;
+        loop {
+            let mut filled = false;
+            while self.link.is_ready() && self.link.has_space() {
+                plain.clear();
+                if !self.outbox.fill(plain, store, pins) {
+                    break;
+                }
+                filled = true;
+                if self.link.seal(plain).is_err() {
+                    return false;
+                }
+            }
+            let saying_goodbye = self.phase == Phase::Closing && self.outbox.is_empty() && !self.link.is_shut();
+            if saying_goodbye && !filled {
+                self.link.say_goodbye();
+            }
+            match self.link.flush() {
+                Ok(count) => moved += count,
+                Err(_) => return false,
+            }
+            if !self.link.is_flushed() {
+                break;
+            }
+            if saying_goodbye && !filled {
+                self.link.shut();
+            }
+            if !filled {
+                break;
+            }
+        }
+        let waited = std::mem::replace(&mut self.waits, !self.link.is_flushed());
+        self.blocked = self.waits;
+        self.moved = moved > 0 || !waited;
+        true
+    }
+
+    /// Whether nothing is left to do on it.
+    pub(super) fn is_done(&self) -> bool {
+        self.phase == Phase::Gone
+    }
+}

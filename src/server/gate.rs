@@ -1,0 +1,75 @@
+//! Nothing leaves before it is durable: where effects wait for the disk.
+
+use std::collections::VecDeque;
+
+use crate::base::Seq;
+use crate::relay::Effect;
+
+/// Effects in the order of decision. One that waits holds up those behind it, so that a link's frames keep their order.
+#[derive(Debug)]
+pub(super) struct Gate {
+    held: VecDeque<Effect>,
+    durable: Seq,
+}
+
+impl Gate {
+    pub(super) fn new(durable: Seq) -> Gate {
+        Gate { held: VecDeque::new(), durable }
+    }
+
+    pub(super) fn hold(&mut self, effect: Effect) {
+        self.held.push_back(effect);
+    }
+
+    /// The next effect that may happen, now that the log is durable up to `durable`.
+    ///
+    /// # Panics
+    /// If the durable end went back.
+    pub(super) fn release(&mut self, durable: Seq) -> Option<Effect> {
+        assert!(durable >= self.durable, "durable end went from {} back to {durable}", self.durable);
+        self.durable = durable;
+        let first = self.held.front()?;
+        if after(first) > durable {
+            return None;
+        }
+        self.held.pop_front()
+    }
+}
+
+fn after(effect: &Effect) -> Seq {
+    match effect {
+        Effect::Send { after, .. } | Effect::Deliver { after, .. } | Effect::Close { after, .. } | Effect::Forget { after, .. } => *after,
+        Effect::Cut { .. } | Effect::Append { .. } => Seq::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::LinkId;
+
+    fn send(after: u64) -> Effect {
+        Effect::Send { link: LinkId { slot: 0, generation: 0 }, after: Seq(after), frame: Vec::new() }
+    }
+
+    #[test]
+    fn effects_leave_in_order_and_never_before_what_they_follow_is_durable() {
+        let mut gate = Gate::new(Seq(10));
+        for after in [5, 12, 10, 13] {
+            gate.hold(send(after));
+        }
+        assert_eq!(gate.release(Seq(10)), Some(send(5)));
+        assert_eq!(gate.release(Seq(11)), None);
+        assert_eq!(gate.release(Seq(12)), Some(send(12)));
+        assert_eq!(gate.release(Seq(12)), Some(send(10)));
+        assert_eq!(gate.release(Seq(12)), None);
+        assert_eq!(gate.release(Seq(20)), Some(send(13)));
+    }
+
+    #[test]
+    #[should_panic(expected = "back to")]
+    fn a_durable_end_that_goes_back_is_a_bug() {
+        let mut gate = Gate::new(Seq(10));
+        gate.release(Seq(9));
+    }
+}

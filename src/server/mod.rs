@@ -1,0 +1,376 @@
+//! One turn of the loop: bytes in, decisions, log, bytes out.
+//!
+//! [`Server::turn`] is the whole order on one page. It knows sockets and disks only as traits, so the same turn
+//! runs over TCP and TLS, and in a simulator. The way in is `inlet` (bytes → inputs), the way out `gate` (held
+//! until durable) and `outlet` (effects → bytes).
+//!
+//! Failures: a [`StoreError`] ends the process, since memory is ahead of the disk; anything a peer does ends one link.
+
+mod conn;
+mod gate;
+mod inlet;
+mod outbox;
+mod run;
+
+use std::collections::VecDeque;
+
+use slab::Slab;
+
+use self::conn::{Conn, Phase};
+use self::gate::Gate;
+use self::outbox::Pins;
+use crate::base::{LinkId, Mono, Wall};
+use crate::ledger::{Dead, Ledger, Replay};
+use crate::limits::{OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX};
+use crate::net::{Layer, Link, Received, Socket};
+use crate::relay::{Effect, Input, Now, Relay};
+use crate::store::{Disk, Options, Recovery, Store, StoreError};
+use crate::wire::{Dialect, RequestLimits};
+
+pub use run::{RunError, run};
+
+/// The relay with its links and its log.
+pub struct Server<S: Socket, D: Disk> {
+    relay: Relay,
+    store: Store<D>,
+    gate: Gate,
+    conns: Slab<Conn<S>>,
+    accepted: u32,
+    pins: Pins,
+    limits: RequestLimits,
+    dialect: Dialect,
+    segment_bytes: u64,
+    /// Links with something to read, in the order in which they get their turn.
+    readable: VecDeque<usize>,
+    /// Links with something to write, as far as we know.
+    writable: Vec<usize>,
+    effects: Vec<Effect>,
+    buffer: Vec<u8>,
+    plain: Vec<u8>,
+    maintenance: bool,
+}
+
+/// What the log told at start.
+pub struct Facts<D: Disk> {
+    /// The log, ready to be appended to.
+    pub store: Store<D>,
+    /// What it says.
+    pub ledger: Ledger,
+    /// How it was found.
+    pub recovery: Recovery,
+}
+
+/// Opens the log and replays it.
+///
+/// # Errors
+/// [`RunError::Store`]: the log is damaged, or cannot be read or written. [`RunError::Replay`]: it makes no sense.
+pub fn recover<D: Disk>(disk: D, options: Options, entropy: Box<dyn crate::base::Entropy>) -> Result<Facts<D>, RunError> {
+    let mut replay = Replay::new();
+    let opened = Store::open(disk, options, entropy, &mut |seq, octets| replay.take(seq, octets).map_err(|error| error.to_string()))?;
+    let mut store = opened.store;
+    let (mut ledger, dead) = replay.finish()?;
+    forget_all(&mut store, dead);
+    ledger.skip_to(store.appended());
+    Ok(Facts { store, ledger, recovery: opened.recovery })
+}
+
+fn forget_all<D: Disk>(store: &mut Store<D>, dead: Dead) {
+    for seq in dead {
+        store.forget(seq);
+    }
+}
+
+impl<S: Socket, D: Disk> Server<S, D> {
+    /// A server without links.
+    pub fn new(relay: Relay, store: Store<D>, options: Options, limits: RequestLimits, dialect: Dialect) -> Server<S, D> {
+        Server {
+            relay,
+            gate: Gate::new(store.durable()),
+            store,
+            conns: Slab::new(),
+            accepted: 0,
+            pins: Pins::default(),
+            limits,
+            dialect,
+            segment_bytes: u64::from(options.segment_bytes),
+            readable: VecDeque::new(),
+            writable: Vec::new(),
+            effects: Vec::new(),
+            buffer: vec![0; READ_BUFFER],
+            plain: Vec::with_capacity(TLS_RECORD_MAX),
+            maintenance: true,
+        }
+    }
+
+    /// Takes a new connection in; returns its slot, by which readiness is reported.
+    pub fn open(&mut self, socket: S, layer: Layer, now: Now) -> usize {
+        let entry = self.conns.vacant_entry();
+        let slot = entry.key();
+        let id = LinkId { slot: u32::try_from(slot).expect("fewer than 2^32 links"), generation: self.accepted };
+        self.accepted = self.accepted.wrapping_add(1);
+        entry.insert(Conn::new(id, Link::new(socket, layer), self.dialect));
+        self.relay.handle(Input::Opened { link: id }, now, &mut self.effects);
+        slot
+    }
+
+    /// A connection that cannot be watched is given up.
+    pub fn abandon(&mut self, slot: usize, now: Now) {
+        if self.conns.contains(slot) {
+            self.remove(slot, now);
+        }
+    }
+
+    /// The socket of a link, for the shell that watches it.
+    pub fn socket_mut(&mut self, slot: usize) -> Option<&mut S> {
+        self.conns.get_mut(slot).map(|conn| conn.link.socket_mut())
+    }
+
+    /// A link can be read or written. It takes part in the next turn.
+    pub fn ready(&mut self, slot: usize, readable: bool, writable: bool) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if readable && !conn.reads {
+            conn.reads = true;
+            self.readable.push_back(slot);
+        }
+        if writable {
+            conn.blocked = false;
+            mark_writable(conn, slot, &mut self.writable);
+        }
+    }
+
+    /// Whether a turn has something to do although nothing new happened.
+    pub fn has_work(&self) -> bool {
+        self.maintenance || !self.readable.is_empty()
+    }
+
+    /// When the next turn must come though nothing happened.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.relay.next_deadline()
+    }
+
+    /// How many links there are.
+    pub fn links(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// The relay, to look at.
+    pub fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// The log, to look at.
+    pub fn store(&self) -> &Store<D> {
+        &self.store
+    }
+
+    /// One turn. The order matters:
+    ///
+    /// 1. timers, so that a link whose time is up does not get another word in;
+    /// 2. every readable link in rotation, members first: the end of a node's link is seen before its next login;
+    /// 3. one commit for all that was decided (lazy records ride along), since a batch costs as much as one record;
+    /// 4. what waited for it is released, and written as far as sockets take it;
+    /// 5. links that are done are closed;
+    /// 6. one bounded step of the log's upkeep.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the process must end.
+    pub fn turn(&mut self, now: Now) -> Result<(), StoreError> {
+        self.tell_room(now);
+        self.relay.handle(Input::Tick, now, &mut self.effects);
+        self.absorb()?;
+        self.read_all(now)?;
+        self.commit(now)?;
+        self.release();
+        self.write_all(now);
+        self.absorb()?;
+        self.maintenance = self.store.maintain()?;
+        Ok(())
+    }
+
+    /// The last turn: everything decided becomes durable, and what can be written without waiting is.
+    ///
+    /// # Errors
+    /// [`StoreError`], as for any commit.
+    pub fn stop(mut self, now: Now) -> Result<(), StoreError> {
+        self.relay.settle();
+        self.commit(now)?;
+        self.release();
+        self.write_all(now);
+        for (_, conn) in &mut self.conns {
+            conn.link.say_goodbye();
+            // The process ends either way; who does not take this finds the connection closed.
+            let _ = conn.link.flush();
+        }
+        self.effects.clear();
+        self.store.close()
+    }
+
+    /// Tells the relay how much the log can take before the next look.
+    fn tell_room(&mut self, now: Now) {
+        const RECORDS: usize = 256;
+        let segment = self.segment_bytes;
+        let fits = |octets: &u64| self.store.has_room(RECORDS, usize::try_from(*octets).unwrap_or(usize::MAX));
+        let octets = [segment * 3 / 4, segment / 4, segment / 8].into_iter().find(fits).unwrap_or(0);
+        self.relay.handle(Input::Room { octets }, now, &mut self.effects);
+    }
+
+    fn read_all(&mut self, now: Now) -> Result<(), StoreError> {
+        let slots = std::mem::take(&mut self.readable);
+        let (members, others): (Vec<usize>, Vec<usize>) =
+            slots.into_iter().partition(|&slot| self.conns.get(slot).is_some_and(|conn| conn.is_member(&self.relay)));
+        for slot in members.into_iter().chain(others) {
+            self.read(slot, now);
+            self.absorb()?;
+            self.tell_room(now);
+        }
+        Ok(())
+    }
+
+    /// Reads a link until its budget is used, it has no more, or it has too much unread output to be heard.
+    fn read(&mut self, slot: usize, now: Now) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        conn.reads = false;
+        let mut budget = READ_BUDGET;
+        loop {
+            if conn.phase == Phase::Open && conn.outbox.weight() > OUTPUT_READ_MAX {
+                conn.throttled = true;
+                return;
+            }
+            match conn.receive(&mut self.buffer, &mut self.relay, &self.limits, now, &mut self.effects) {
+                Received::Blocked => break,
+                Received::More => {}
+                Received::End => {
+                    self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
+                    conn.phase = Phase::Gone;
+                    break;
+                }
+                Received::Broken(error) => {
+                    log::info!("{}: {error}", conn.id);
+                    self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
+                    conn.phase = Phase::Gone;
+                    break;
+                }
+            }
+            budget = budget.saturating_sub(READ_BUFFER);
+            if budget == 0 {
+                conn.reads = true;
+                self.readable.push_back(slot);
+                break;
+            }
+        }
+        // A handshake's answer, or the end of the link, is work for the writing part of the turn.
+        mark_writable(conn, slot, &mut self.writable);
+    }
+
+    /// Sorts what the relay wants: records to the log, everything else to the gate.
+    fn absorb(&mut self) -> Result<(), StoreError> {
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Append { seq, payload, end } => self.store.append(seq, &payload, end)?,
+                other => self.gate.hold(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, now: Now) -> Result<(), StoreError> {
+        let bound = self.relay.barrier() > self.store.durable();
+        if !bound && !self.relay.presses(now.mono) {
+            return Ok(());
+        }
+        self.relay.before_commit(now, &mut self.effects);
+        self.absorb()?;
+        self.store.commit()?;
+        Ok(())
+    }
+
+    /// Grants what the log's durable end allows.
+    fn release(&mut self) {
+        while let Some(effect) = self.gate.release(self.store.durable()) {
+            match effect {
+                Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
+                Effect::Deliver { link, message, .. } => self.output(link, |conn| conn.outbox.push_message(message)),
+                Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
+                Effect::Cut { link } => self.output(link, |conn| conn.phase = Phase::Gone),
+                Effect::Forget { seq, .. } => {
+                    if !self.pins.defer(seq) {
+                        self.store.forget(seq);
+                    }
+                }
+                Effect::Append { .. } => unreachable!("records go to the log, not to the gate"),
+            }
+        }
+    }
+
+    fn output(&mut self, link: LinkId, act: impl FnOnce(&mut Conn<S>)) {
+        let slot = link.slot as usize;
+        let Some(conn) = self.conns.get_mut(slot).filter(|conn| conn.id == link) else { return };
+        act(conn);
+        mark_writable(conn, slot, &mut self.writable);
+    }
+
+    fn write_all(&mut self, now: Now) {
+        for slot in std::mem::take(&mut self.writable) {
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            conn.writes = false;
+            let was_blocked = conn.waits;
+            let alive = conn.write(&self.store, &mut self.pins, &mut self.plain);
+            let too_much = conn.outbox.weight() > OUTPUT_MAX;
+            if too_much {
+                log::info!("{}: ends: does not read what it is sent", conn.id);
+            }
+            if !alive || too_much || conn.is_done() {
+                self.remove(slot, now);
+                continue;
+            }
+            let id = conn.id;
+            if conn.waits && conn.moved {
+                self.relay.handle(Input::Blocked { link: id }, now, &mut self.effects);
+            } else if was_blocked && !conn.waits {
+                self.relay.handle(Input::Drained { link: id }, now, &mut self.effects);
+            }
+            if conn.throttled && conn.outbox.weight() <= OUTPUT_READ_MAX {
+                conn.throttled = false;
+                self.ready(slot, true, false);
+            }
+        }
+        for seq in self.pins.undeferred() {
+            self.store.forget(seq);
+        }
+    }
+
+    fn remove(&mut self, slot: usize, now: Now) {
+        let mut conn = self.conns.remove(slot);
+        conn.outbox.unpin(&mut self.pins);
+        self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
+    }
+}
+
+fn mark_writable<S>(conn: &mut Conn<S>, slot: usize, writable: &mut Vec<usize>) {
+    if !conn.writes && !conn.blocked {
+        conn.writes = true;
+        writable.push(slot);
+    }
+}
+
+/// The time of a turn, from the system's clocks.
+#[derive(Debug)]
+pub struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[allow(clippy::disallowed_methods, reason = "the one place where the monotonic clock is read")]
+    pub fn start() -> Clock {
+        Clock { start: std::time::Instant::now() }
+    }
+
+    /// The present moment.
+    #[allow(clippy::disallowed_methods, reason = "the one place where the system's clocks are read")]
+    pub fn now(&self) -> Now {
+        let mono = Mono(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Now { mono, wall: Wall(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX)) }
+    }
+}

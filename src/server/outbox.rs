@@ -1,0 +1,192 @@
+//! What a link is to be sent, and the packing of it into TLS records.
+//!
+//! Messages wait here by number only; their octets are copied from the log's map when the socket has room, so a
+//! slow reader costs its window of numbers and no more.
+//!
+//! Packing: several frames go into one record, but a frame that fits a record is never scattered over two, since
+//! client programs do a single extra read for a message's data. Larger ones go out in full records.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use crate::base::Seq;
+use crate::limits::TLS_RECORD_MAX;
+use crate::record::{Delivery, delivery};
+use crate::store::{Disk, Store};
+
+/// One frame to send.
+#[derive(Debug)]
+enum Item {
+    /// These octets.
+    Frame(Vec<u8>),
+    /// A stored message.
+    Message(Seq),
+}
+
+/// The frame in the middle of which a record ended.
+#[derive(Debug)]
+enum Partial {
+    Frame {
+        octets: Vec<u8>,
+        at: usize,
+    },
+    /// Part `part` (0 is the message's own record, then its chunks) from octet `at` on.
+    Message {
+        message: Seq,
+        chunks: Rc<[Seq]>,
+        part: usize,
+        at: usize,
+    },
+}
+
+/// A link's output.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    partial: Option<Partial>,
+    items: VecDeque<Item>,
+    weight: usize,
+}
+
+impl Outbox {
+    pub(super) fn push_frame(&mut self, frame: Vec<u8>) {
+        self.weight += frame.len();
+        self.items.push_back(Item::Frame(frame));
+    }
+
+    pub(super) fn push_message(&mut self, message: Seq) {
+        self.items.push_back(Item::Message(message));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.partial.is_none() && self.items.is_empty()
+    }
+
+    /// Octets of frames that wait in memory.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Fills `plain` with what belongs into the next record; whether there was anything.
+    pub(super) fn fill<D: Disk>(&mut self, plain: &mut Vec<u8>, store: &Store<D>, pins: &mut Pins) -> bool {
+        self.go_on(plain, store, pins);
+        while plain.len() < TLS_RECORD_MAX && self.partial.is_none() {
+            let Some(item) = self.items.front() else { break };
+            let space = TLS_RECORD_MAX - plain.len();
+            match item {
+                Item::Frame(octets) if octets.len() <= space => plain.extend_from_slice(octets),
+                Item::Frame(octets) if octets.len() <= TLS_RECORD_MAX => break,
+                Item::Message(message) => match store.read(*message).map(delivery) {
+                    // Acked and forgotten before it went out again.
+                    None => {}
+                    Some(Delivery::Whole(octets)) if octets.len() <= space => plain.extend_from_slice(octets),
+                    Some(Delivery::Whole(octets)) if octets.len() <= TLS_RECORD_MAX => break,
+                    Some(found) => {
+                        let chunks: Rc<[Seq]> = match found {
+                            Delivery::Chunked(_, chunks) => chunks.into(),
+                            Delivery::Whole(_) | Delivery::Chunk(_) => Rc::new([]),
+                        };
+                        pins.pin(*message, &chunks);
+                        self.partial = Some(Partial::Message { message: *message, chunks, part: 0, at: 0 });
+                    }
+                },
+                Item::Frame(_) => {}
+            }
+            let item = self.items.pop_front().expect("it was looked at");
+            if let Item::Frame(octets) = item {
+                if octets.len() > TLS_RECORD_MAX {
+                    self.partial = Some(Partial::Frame { octets, at: 0 });
+                } else {
+                    self.weight -= octets.len();
+                }
+            }
+            self.go_on(plain, store, pins);
+        }
+        !plain.is_empty()
+    }
+
+    /// Goes on with the frame in the middle of which the last record ended.
+    fn go_on<D: Disk>(&mut self, plain: &mut Vec<u8>, store: &Store<D>, pins: &mut Pins) {
+        match &mut self.partial {
+            None => {}
+            Some(Partial::Frame { octets, at }) => {
+                *at += copy(&octets[*at..], plain);
+                if *at == octets.len() {
+                    self.weight -= octets.len();
+                    self.partial = None;
+                }
+            }
+            Some(Partial::Message { message, chunks, part, at }) => {
+                while plain.len() < TLS_RECORD_MAX && *part <= chunks.len() {
+                    let seq = if *part == 0 { *message } else { chunks[*part - 1] };
+                    let record = store.read(seq).expect("a pinned record is not forgotten");
+                    let octets = match delivery(record) {
+                        Delivery::Whole(octets) | Delivery::Chunked(octets, _) | Delivery::Chunk(octets) => octets,
+                    };
+                    *at += copy(&octets[*at..], plain);
+                    if *at == octets.len() {
+                        *part += 1;
+                        *at = 0;
+                    }
+                }
+                if *part > chunks.len() {
+                    pins.unpin(*message);
+                    self.partial = None;
+                }
+            }
+        }
+    }
+
+    /// The link is gone: the message in the middle of which it was need not be kept for it.
+    pub(super) fn unpin(&mut self, pins: &mut Pins) {
+        if let Some(Partial::Message { message, .. }) = self.partial.take() {
+            pins.unpin(message);
+        }
+    }
+}
+
+/// Copies as much as fits a record; returns how much.
+fn copy(octets: &[u8], plain: &mut Vec<u8>) -> usize {
+    let count = octets.len().min(TLS_RECORD_MAX - plain.len());
+    plain.extend_from_slice(&octets[..count]);
+    count
+}
+
+/// Messages that some link is in the middle of: their records stay though nobody owes them any more.
+#[derive(Debug, Default)]
+pub(super) struct Pins {
+    held: BTreeMap<Seq, (usize, Rc<[Seq]>)>,
+    /// Records to forget once nobody holds them.
+    deferred: BTreeSet<Seq>,
+    freed: Vec<Seq>,
+}
+
+impl Pins {
+    fn pin(&mut self, message: Seq, chunks: &Rc<[Seq]>) {
+        self.held.entry(message).or_insert_with(|| (0, chunks.clone())).0 += 1;
+    }
+
+    fn unpin(&mut self, message: Seq) {
+        let entry = self.held.get_mut(&message).expect("what is unpinned was pinned");
+        entry.0 -= 1;
+        if entry.0 > 0 {
+            return;
+        }
+        let (_, chunks) = self.held.remove(&message).expect("it was just there");
+        let records = std::iter::once(&message).chain(chunks.iter());
+        self.freed.extend(records.copied().filter(|seq| self.deferred.remove(seq)));
+    }
+
+    /// Whether a record must stay for now; it will be among the [`undeferred`](Self::undeferred) later.
+    pub(super) fn defer(&mut self, seq: Seq) -> bool {
+        let held = self.held.iter().any(|(message, (_, chunks))| *message == seq || chunks.binary_search(&seq).is_ok());
+        if held {
+            self.deferred.insert(seq);
+        }
+        held
+    }
+
+    /// Records that waited to be forgotten and need wait no more.
+    pub(super) fn undeferred(&mut self) -> Vec<Seq> {
+        std::mem::take(&mut self.freed)
+    }
+}

@@ -1,0 +1,238 @@
+//! From a configuration to a running relay, and its loop over the operating system.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+
+use super::{Clock, Facts, Server, recover};
+use crate::base::{Mono, OsEntropy};
+use crate::certificate;
+use crate::config::{self, Config, ConfigError};
+use crate::ledger::ReplayError;
+use crate::net::{Accepted, Bound, Layer, Poller, Ready, TcpSocket};
+use crate::relay::{Now, Relay, Settings, Timeouts};
+use crate::store::{Directory, Options, StoreError};
+use crate::wire::reply::Site;
+use crate::wire::{Dialect, RequestLimits};
+
+/// Why the relay did not start, or stopped.
+#[derive(Debug)]
+pub enum RunError {
+    /// The operator's: something in the configuration.
+    Config(ConfigError),
+    /// The disk's: the log.
+    Store(StoreError),
+    /// Ours, or a newer version's: the log is intact but makes no sense.
+    Replay(ReplayError),
+    /// The system's: polling itself failed.
+    Loop(io::Error),
+}
+
+impl RunError {
+    /// The exit status of the program: 1 configuration, 3 store, 4 system. (2 is for wrong usage.)
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            RunError::Config(_) => 1,
+            RunError::Store(_) | RunError::Replay(_) => 3,
+            RunError::Loop(_) => 4,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Config(error) => error.fmt(f),
+            RunError::Store(error) => error.fmt(f),
+            RunError::Replay(error) => write!(
+                f,
+                "the log is intact but cannot be replayed: {error}; keep the data directory and use the version of mnm that wrote it"
+            ),
+            RunError::Loop(error) => write!(f, "the event loop failed: {error}; restart the relay"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> RunError {
+        RunError::Config(error)
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> RunError {
+        RunError::Store(error)
+    }
+}
+
+impl From<ReplayError> for RunError {
+    fn from(error: ReplayError) -> RunError {
+        RunError::Replay(error)
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> RunError {
+        RunError::Loop(error)
+    }
+}
+
+type Tcp = Server<TcpSocket, Directory>;
+
+/// Runs the relay until SIGINT or SIGTERM.
+///
+/// # Errors
+/// [`RunError`]; what was acked is durable in any case.
+pub fn run(config: &Config) -> Result<(), RunError> {
+    let clock = Clock::start();
+    // The certificate first: it makes the data directory, with the right mode.
+    let identities = certificate::open_all(config, clock.now().wall)?;
+    let disk = Directory::open(&config.data)?;
+    let (bound, tls) = listen(config, &identities)?;
+    let options = Options { segment_bytes: config.limits.segment_bytes };
+    let Facts { store, ledger, recovery } = recover(disk, options, Box::new(OsEntropy))?;
+    log::info!(
+        "replayed {} records of {} octets: {} members, {} messages waiting{}",
+        recovery.records,
+        recovery.bytes,
+        ledger.user_count(),
+        ledger.message_count(),
+        if recovery.clean { "" } else { " (the last run did not end cleanly)" }
+    );
+    let settings = settings(config);
+    let dialect = settings.dialect;
+    let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
+    let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
+    log::info!("ready");
+    serve(server, Poller::new(bound)?, &tls, &clock)
+}
+
+/// The relay's settings, from the configuration.
+fn settings(config: &Config) -> Settings {
+    let limits = &config.limits;
+    let auth_by = serde_json::Value::Array(config.authby.iter().map(config::AuthBy::greeting).collect());
+    Settings {
+        site: Site { name: config.name.clone(), auth_by: config.auth_required.then_some(auth_by) },
+        token_required: config.auth_required,
+        dialect: match config.dialect {
+            config::Dialect::Auto => Dialect::Unlatched,
+            config::Dialect::Draft2018 => Dialect::Draft2018,
+            config::Dialect::Draft2020 => Dialect::Draft2020,
+        },
+        timeouts: Timeouts {
+            login: limits.login_timeout,
+            idle: limits.idle_timeout,
+            redelivery: limits.redelivery_timeout,
+            takeover: limits.takeover_silence,
+            stall: limits.stall_timeout,
+            linger: limits.linger_timeout,
+        },
+        window: limits.window_deliveries,
+        message_max: limits.message_max_bytes,
+        ..Settings::default()
+    }
+}
+
+/// Binds every configured address, and says where clients find us.
+fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<Bound>, Vec<Arc<ServerConfig>>), RunError> {
+    let mut bound = Vec::new();
+    let mut tls = Vec::new();
+    for (listen, identity) in config.listen.iter().zip(identities) {
+        let mut last = None;
+        let mut found = None;
+        for address in listen.candidates()? {
+            match Bound::new(address) {
+                Ok(socket) => {
+                    found = Some(socket);
+                    break;
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        let Some(socket) = found else {
+            let error = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+            return Err(listen.bind_error(&error).into());
+        };
+        for line in identity.certificate.start_lines(listen, socket.address()?) {
+            log::info!("{line}");
+        }
+        bound.push(socket);
+        tls.push(identity.tls.clone());
+    }
+    for remark in identities.iter().take(1).flat_map(|identity| &identity.certificate.remarks) {
+        log::log!(remark.level, "{remark}");
+    }
+    Ok((bound, tls))
+}
+
+/// The loop: wait, note who is ready, turn.
+fn serve(mut server: Tcp, mut poller: Poller, tls: &[Arc<ServerConfig>], clock: &Clock) -> Result<(), RunError> {
+    let mut ready = Vec::new();
+    // Listeners that could not accept for want of descriptors, to be tried again at that time.
+    let mut paused: Vec<(usize, Mono)> = Vec::new();
+    loop {
+        let deadline = [server.next_deadline(), paused.iter().map(|(_, at)| *at).min()].into_iter().flatten().min();
+        let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
+        poller.wait(timeout.map(round_up), &mut ready)?;
+        let now = clock.now();
+        let due = paused.extract_if(.., |(_, at)| *at <= now.mono).map(|(listener, _)| Ready::Accept(listener));
+        ready.extend(due);
+        for event in ready.drain(..) {
+            match event {
+                Ready::Link { slot, readable, writable } => server.ready(slot, readable, writable),
+                Ready::Accept(listener) => accept(&mut server, &mut poller, listener, &tls[listener], now, &mut paused),
+                Ready::Stop => {
+                    log::info!("stopping");
+                    poller.stop_listening();
+                    server.turn(now)?;
+                    server.stop(now)?;
+                    log::info!("stopped");
+                    return Ok(());
+                }
+            }
+        }
+        server.turn(now)?;
+    }
+}
+
+/// Polling takes milliseconds: waiting a little too short would spin until the deadline.
+fn round_up(wait: Duration) -> Duration {
+    if wait.is_zero() { wait } else { wait + Duration::from_millis(1) }
+}
+
+fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &Arc<ServerConfig>, now: Now, paused: &mut Vec<(usize, Mono)>) {
+    loop {
+        match poller.accept(listener) {
+            Accepted::Nobody => return,
+            Accepted::NoDescriptor(pause) => {
+                log::warn!(
+                    "a connection was turned away: no file descriptor left; raise the limit (ulimit -n) or lower the number of links"
+                );
+                paused.push((listener, now.mono.plus(pause)));
+                return;
+            }
+            Accepted::Socket(socket, peer) => {
+                let layer = match Layer::tls(tls.clone()) {
+                    Ok(layer) => layer,
+                    Err(error) => {
+                        log::error!("no TLS for {peer}: {error}");
+                        continue;
+                    }
+                };
+                let slot = server.open(socket, layer, now);
+                let Some(socket) = server.socket_mut(slot) else { continue };
+                if let Err(error) = poller.watch(socket, slot) {
+                    log::warn!("cannot watch the connection from {peer}: {error}");
+                    server.abandon(slot, now);
+                    continue;
+                }
+                log::debug!("connection from {peer}");
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Housework: copy the living out of sparse segments, destroy dead ones, keep a spare.
+//!
+//! The life of a sealed segment's end: it becomes *sparse* (at most half of it lives) → it is the *victim*, whose living
+//! records are appended to the tail again under their old seqs, a slice a step → a drop record says
+//! that it is needed no more: it is *dying* → when that record is durable, and with it all copies, the file
+//! is recycled as a spare or removed. Until then the originals are read, and a crash changes nothing.
+//!
+//! Copies and drop records ride with the next commit. Only if a whole further step comes without one, `maintain` commits
+//! by itself: an idle store must shrink too.
+//!
+//! Since no sealed segment stays with half or more of it dead, the disk holds less than twice the live octets,
+//! plus the tail, two spares and a victim with its copies.
+
+use crate::base::Seq;
+use crate::limits::COMPACT_SLICE;
+
+use super::format::{Kind, NUMBER_BYTES, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, intact};
+use super::foundry::{Segment, seg_name};
+use super::log::Move;
+use super::{Disk, DiskFile, Store, StoreError};
+
+/// With fewer spares than this, one is made.
+const SPARES_WANTED: usize = 1;
+/// With fewer than this, a dead segment is recycled. One more than wanted: where segments die as fast as they fill,
+/// nothing is made or zeroed even if a death comes a little late.
+const SPARES_KEPT: usize = 2;
+/// How many records a step looks at, alive or not.
+const LOOKS: usize = 1024;
+
+/// The segment whose living records are being copied.
+#[derive(Debug)]
+pub(super) struct Victim {
+    number: u64,
+    /// Everything before this offset is copied or dead.
+    at: usize,
+}
+
+/// A segment that is needed no more once `said` is durable.
+#[derive(Debug)]
+pub(super) struct Dying {
+    pub(super) number: u64,
+    /// Where its drop record is.
+    pub(super) said: Place,
+    /// Whether a step has already passed by in the hope of a commit.
+    pub(super) awaited: bool,
+}
+
+/// What `maintain` finds to do.
+#[derive(PartialEq, Eq, Debug)]
+enum Step {
+    Done,
+    Nothing,
+}
+
+impl<D: Disk> Store<D> {
+    /// One bounded step of upkeep: a slice of zeroes or of copies, or one segment destroyed. Returns whether to come again.
+    ///
+    /// Does nothing within a batch. Where only space is wanting it returns false; a later call finds whether there is some.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], and [`StoreError::Rot`] if what is to be copied is damaged: the store is done for. Never `Full`.
+    pub fn maintain(&mut self) -> Result<bool, StoreError> {
+        self.check_sound()?;
+        if self.in_batch() {
+            return Ok(true);
+        }
+        let step = self.step().inspect_err(|_| self.poisoned = true)?;
+        Ok(step == Step::Done)
+    }
+
+    fn step(&mut self) -> Result<Step, StoreError> {
+        self.look_at_space()?;
+        if self.dying.front().is_some_and(|dying| dying.said < self.durable_end) {
+            return self.destroy();
+        }
+        if self.spares.len() < SPARES_WANTED && self.spare_step()? == Step::Done {
+            return Ok(Step::Done);
+        }
+        if self.victim.is_none() {
+            self.victim = self.sparsest().map(|number| Victim { number, at: super::format::SEGMENT_HEADER });
+        }
+        if self.victim.is_some() {
+            return self.copy_step();
+        }
+        match self.dying.front_mut() {
+            None => Ok(Step::Nothing),
+            Some(dying) if !dying.awaited => {
+                dying.awaited = true;
+                Ok(Step::Done)
+            }
+            Some(_) => self.flush().map(|()| Step::Done),
+        }
+    }
+
+    /// Remembers how much space the disk has.
+    pub(super) fn look_at_space(&mut self) -> Result<(), StoreError> {
+        self.free = self.foundry.disk.free_space().map_err(|e| self.foundry.failed("ask for the free space of", "", e))?;
+        if self.refused.is_some_and(|then| self.free > then) {
+            self.refused = None;
+        }
+        Ok(())
+    }
+
+    /// Whether asking the disk for a segment is worth the try.
+    fn may_make(&self) -> bool {
+        self.making.is_some() || self.refused.is_none() && self.free >= u64::from(self.foundry.segment_bytes)
+    }
+
+    /// The next segment to write to, made at once if there is none.
+    ///
+    /// # Errors
+    /// `Full`, and then nothing has changed.
+    pub(super) fn take_spare(&mut self) -> Result<Segment<D::File>, StoreError> {
+        if let Some(spare) = self.spares.pop_front() {
+            return Ok(spare);
+        }
+        let bytes = u64::from(self.foundry.segment_bytes);
+        let made = match self.making.take() {
+            Some(making) => self.foundry.finish(making),
+            None => self.foundry.make(self.foundry.segment_bytes).inspect(|_| self.free = self.free.saturating_sub(bytes)),
+        };
+        self.note_refusal(made)
+    }
+
+    /// One step towards a spare.
+    fn spare_step(&mut self) -> Result<Step, StoreError> {
+        if !self.may_make() {
+            return Ok(Step::Nothing);
+        }
+        let made = self.make_step();
+        match self.note_refusal(made) {
+            Ok(()) => Ok(Step::Done),
+            Err(e) if e.is_full() => Ok(Step::Nothing),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn make_step(&mut self) -> Result<(), StoreError> {
+        let mut making = match self.making.take() {
+            Some(making) => making,
+            None => self.foundry.begin(self.foundry.segment_bytes)?,
+        };
+        if self.foundry.zero(&mut making)? {
+            let spare = self.foundry.finish(making)?;
+            self.spares.push_back(spare);
+        } else {
+            self.making = Some(making);
+        }
+        Ok(())
+    }
+
+    fn note_refusal<T>(&mut self, made: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &made {
+            Ok(_) => self.refused = None,
+            Err(e) if e.is_full() => self.refused = Some(self.free),
+            Err(_) => self.poisoned = true,
+        }
+        made
+    }
+
+    /// Puts a sealed segment on the list of what is worth copying, if it is.
+    pub(super) fn note_if_sparse(&mut self, number: u64) {
+        let Some(segment) = self.sealed.get(&number) else { return };
+        let dead = segment.end.saturating_sub(segment.live + SEGMENT_OVERHEAD);
+        // A segment that was sealed early, since a large batch did not fit, is not sparse by that alone:
+        // copying it must gain something, or it would go on for ever.
+        let sparse = segment.live == 0 || segment.live * 2 <= segment.bytes() && dead * 8 >= segment.bytes();
+        let busy =
+            self.victim.as_ref().is_some_and(|victim| victim.number == number) || self.dying.iter().any(|dying| dying.number == number);
+        if sparse && !busy {
+            self.sparse.insert(number);
+        }
+    }
+
+    /// Takes the sparsest segment off the list, if its living will find room.
+    fn sparsest(&mut self) -> Option<u64> {
+        let number = *self.sparse.iter().min_by_key(|number| self.sealed[number].live)?;
+        let need = self.sealed[&number].live + footprint(NUMBER_BYTES);
+        let room = self.tail_fits(need) || !self.spares.is_empty() || self.may_make();
+        (room && self.sparse.remove(&number)).then_some(number)
+    }
+
+    /// Copies a slice of the victim's living; after the last, says that it is needed no more.
+    fn copy_step(&mut self) -> Result<Step, StoreError> {
+        let Some(Victim { number, mut at }) = self.victim.take() else { return Ok(Step::Nothing) };
+        let (end, mut copied, mut looks) = (self.sealed[&number].end, 0, 0);
+        let mut payload = Vec::new();
+        while at < end && self.sealed[&number].live > 0 && copied < COMPACT_SLICE && looks < LOOKS {
+            let place = Place::new(number, at);
+            let head = self.record_at(place, &mut payload)?;
+            if self.lives_at(&head, place) {
+                if !self.find_room(head.footprint())? {
+                    self.victim = Some(Victim { number, at });
+                    return Ok(Step::Nothing);
+                }
+                self.place_copy(head.seq, place, &payload, true);
+                copied += head.footprint();
+            }
+            at += head.footprint();
+            looks += 1;
+        }
+        let copied_all = at >= end || self.sealed[&number].live == 0;
+        if !copied_all || !self.find_room(footprint(NUMBER_BYTES))? {
+            self.victim = Some(Victim { number, at });
+            return Ok(if copied_all { Step::Nothing } else { Step::Done });
+        }
+        let said = self.place(Kind::Drop, true, Seq::ZERO, &number.to_le_bytes());
+        self.dying.push_back(Dying { number, said, awaited: false });
+        Ok(Step::Done)
+    }
+
+    /// Adds a copy of a record that is still read where it was; room has been found.
+    pub(super) fn place_copy(&mut self, seq: Seq, from: Place, payload: &[u8], end: bool) {
+        let to = self.place(Kind::Moved, end, seq, payload);
+        self.moving.push(Move { seq, from, to, footprint: footprint(payload.len()) });
+    }
+
+    fn lives_at(&self, head: &RecordHeader, place: Place) -> bool {
+        matches!(head.kind, Kind::Data | Kind::Moved) && self.index.get(head.seq) == Some(place)
+    }
+
+    /// Reads and checks a record: damage must not be copied under a fresh checksum. The payload is fetched only if it lives.
+    fn record_at(&self, place: Place, payload: &mut Vec<u8>) -> Result<RecordHeader, StoreError> {
+        let segment = &self.sealed[&place.number()];
+        let bytes = &segment.file.exposed()[place.offset()..];
+        let rot = |what| {
+            let file = self.foundry.disk.describe(&seg_name(place.number()));
+            StoreError::Rot { file, offset: place.offset() as u64, what }
+        };
+        let head = RecordHeader::decode(segment.header.salt, place, bytes).ok_or_else(|| rot("a record that was there cannot be read"))?;
+        payload.clear();
+        if self.lives_at(&head, place) {
+            payload.extend_from_slice(&bytes[RECORD_HEADER..][..head.len]);
+            if !intact(segment.header.salt, place, bytes, payload) {
+                return Err(rot("the checksum of a record that was there does not match"));
+            }
+        }
+        Ok(head)
+    }
+
+    /// As `make_room`, but a full disk is no error, and is not asked in vain.
+    fn find_room(&mut self, bytes: usize) -> Result<bool, StoreError> {
+        if !self.tail_fits(bytes) && self.spares.is_empty() && !self.may_make() {
+            return Ok(false);
+        }
+        match self.make_room(bytes) {
+            Ok(()) => Ok(true),
+            Err(e) if e.is_full() => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Recycles or removes the first of the dying. In their order: what says that one is dead must not go before it.
+    fn destroy(&mut self) -> Result<Step, StoreError> {
+        let Some(Dying { number, .. }) = self.dying.pop_front() else { return Ok(Step::Nothing) };
+        let segment = self.sealed.remove(&number).expect("what is dying is still there");
+        assert_eq!(segment.live, 0, "segment {number} is destroyed with living records");
+        let bytes = segment.bytes() as u64;
+        // The map goes first: what it shows is about to change.
+        drop(segment);
+        self.discard(number, bytes)?;
+        Ok(Step::Done)
+    }
+
+    /// Recycles the file of a segment that is needed no more, or removes it.
+    pub(super) fn discard(&mut self, number: u64, bytes: u64) -> Result<(), StoreError> {
+        let name = seg_name(number);
+        if self.keeps_spare(bytes) {
+            match self.foundry.recycle(&name) {
+                Ok(spare) => {
+                    self.spares.push_back(spare);
+                    return Ok(());
+                }
+                // No descriptor to be had: nothing has changed, and removing needs none.
+                Err(e) if e.is_full() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.foundry.remove(&name)
+    }
+
+    /// Whether a spare of this size is worth keeping.
+    pub(super) fn keeps_spare(&self, bytes: u64) -> bool {
+        bytes == u64::from(self.foundry.segment_bytes) && self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT
+    }
+
+    /// Looks at every sealed segment once: recovery counts the living without telling.
+    pub(super) fn note_sparse(&mut self) {
+        let numbers: Vec<u64> = self.sealed.keys().copied().collect();
+        numbers.into_iter().for_each(|number| self.note_if_sparse(number));
+    }
+
+    /// Makes the spare that is always kept, at once, if there is space.
+    pub(super) fn top_up(&mut self) -> Result<(), StoreError> {
+        self.look_at_space()?;
+        while self.spares.len() < SPARES_WANTED && self.spare_step()? == Step::Done {}
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The real disk: files in a directory that one process holds the lock of.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, FallocateFlags, FlockOperation};
+use rustix::io::Errno;
+
+use super::map::Map;
+use super::{Disk, DiskFile, StoreError};
+
+/// The file whose lock says that the directory is in use.
+const LOCK: &str = "lock";
+
+/// A directory of segment files, held by this process alone until dropped.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    handle: File,
+    /// The lock goes with the descriptor, so a process that dies in any way gives it up.
+    _lock: File,
+}
+
+impl Directory {
+    /// Takes the directory, which is made if it is not there (readable by this user only).
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process has it; `Failed` if it cannot be made or opened.
+    pub fn open(path: &Path) -> Result<Directory, StoreError> {
+        let failed = |action, source| StoreError::failed(action, path.display().to_string(), source);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| failed("make the directory", e))?;
+        let handle = File::open(path).map_err(|e| failed("open the directory", e))?;
+        let lock = options().create(true).truncate(false).open(path.join(LOCK)).map_err(|e| failed("open the lock file in", e))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Directory { path: path.to_path_buf(), handle, _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { directory: path.display().to_string() }),
+            Err(e) => Err(failed("lock", e.into())),
+        }
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+impl Disk for Directory {
+    type File = DirectoryFile;
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string()));
+        // A name that is no UTF-8 is none of ours.
+        names.filter_map(|name: io::Result<_>| name.map(Result::ok).transpose()).collect()
+    }
+
+    fn create(&mut self, name: &str, bytes: u64) -> io::Result<DirectoryFile> {
+        let file = options().create_new(true).open(self.path.join(name))?;
+        reserve(&file, bytes).inspect_err(|_| {
+            // Best effort: what stays behind is removed at the next start.
+            let _ = fs::remove_file(self.path.join(name));
+        })?;
+        Ok(DirectoryFile { file: Some(file), size: bytes, map: None })
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<DirectoryFile> {
+        let file = options().open(self.path.join(name))?;
+        let size = file.metadata()?.len();
+        Ok(DirectoryFile { file: Some(file), size, map: None })
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_dir(&mut self) -> io::Result<()> {
+        self.handle.sync_all()
+    }
+
+    fn free_space(&mut self) -> io::Result<u64> {
+        let space = rustix::fs::fstatvfs(&self.handle)?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
+    fn describe(&self, name: &str) -> String {
+        self.path.join(name).display().to_string()
+    }
+}
+
+/// Reserves the space where the file system can; elsewhere the zeroes that follow do it.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP) => file.set_len(bytes),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A file of a [`Directory`].
+#[derive(Debug)]
+pub struct DirectoryFile {
+    /// None once retired: thousands of sealed segments must not hold thousands of descriptors.
+    file: Option<File>,
+    size: u64,
+    map: Option<Map>,
+}
+
+impl DirectoryFile {
+    fn file(&self) -> &File {
+        self.file.as_ref().expect("a retired file is only read through its map")
+    }
+}
+
+impl DiskFile for DirectoryFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file().read_exact_at(out, offset)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        assert!(offset >= self.exposed().len() as u64, "exposed octets never change");
+        assert!(offset + bytes.len() as u64 <= self.size, "a segment never grows");
+        self.file().write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.file().sync_data()
+    }
+
+    fn drop_cache(&mut self) {
+        // A file system that knows no such advice keeps no cache that it could be given about.
+        let _ = rustix::fs::fadvise(self.file(), 0, None, Advice::DontNeed);
+    }
+
+    fn expose(&mut self, end: usize) -> io::Result<()> {
+        let map = match &mut self.map {
+            Some(map) => map,
+            None => {
+                let size = usize::try_from(self.size).expect("a segment fits the address space");
+                let map = Map::new(self.file.as_ref().expect("mapped before it is retired"), size)?;
+                self.map.insert(map)
+            }
+        };
+        map.advance(end);
+        Ok(())
+    }
+
+    fn exposed(&self) -> &[u8] {
+        self.map.as_ref().map_or(&[], Map::bytes)
+    }
+
+    fn retire(&mut self) {
+        self.file = None;
+    }
+}

@@ -1,0 +1,393 @@
+//! The store in use: batches into the tail, commits, reads.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::base::Seq;
+use crate::limits::RECORD_MAX;
+
+use super::compact::{Dying, Victim};
+use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint};
+use super::foundry::{Foundry, Making, Segment, seg_name};
+use super::index::Index;
+use super::{Disk, DiskFile, Stats, StoreError};
+
+/// While no spare is at hand, room is promised only if the disk has this many segments more than needed: others write to it too.
+const SLACK_SEGMENTS: u64 = 2;
+
+/// A log of records. See the [module](super).
+pub struct Store<D: Disk> {
+    pub(super) foundry: Foundry<D>,
+    pub(super) index: Index,
+    /// Every segment with content but the tail, by number; those that wait for destruction too.
+    pub(super) sealed: BTreeMap<u64, Segment<D::File>>,
+    pub(super) tail: Segment<D::File>,
+    /// Segments without content, in the order in which they will be used; their numbers follow the tail's.
+    pub(super) spares: VecDeque<Segment<D::File>>,
+    pub(super) making: Option<Making<D::File>>,
+    /// Whole batches that are not written yet: the octets of the tail before `tail.end`.
+    pub(super) pending: Vec<u8>,
+    open: Batch,
+    /// Records that were copied forward and are still read where they were.
+    pub(super) moving: Vec<Move>,
+    /// Everything before this place is on stable storage.
+    pub(super) durable_end: Place,
+    appended: Seq,
+    durable: Seq,
+    pub(super) victim: Option<Victim>,
+    /// In the order in which they were said to be needed no more.
+    pub(super) dying: VecDeque<Dying>,
+    /// Sealed segments that are worth copying forward.
+    pub(super) sparse: BTreeSet<u64>,
+    /// What the disk had when last asked.
+    pub(super) free: u64,
+    /// What the disk had when it last refused to make a segment.
+    pub(super) refused: Option<u64>,
+    pub(super) poisoned: bool,
+}
+
+/// The batch that still lacks its end. It has no place yet: only when its size is known is it clear in which segment it goes.
+#[derive(Default)]
+struct Batch {
+    records: Vec<(Seq, usize)>,
+    payloads: Vec<u8>,
+    footprint: usize,
+}
+
+/// A record on its way from one segment to the tail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Move {
+    pub(super) seq: Seq,
+    pub(super) from: Place,
+    pub(super) to: Place,
+    pub(super) footprint: usize,
+}
+
+/// What recovery hands over.
+pub(super) struct Parts<D: Disk> {
+    pub(super) foundry: Foundry<D>,
+    pub(super) index: Index,
+    pub(super) sealed: BTreeMap<u64, Segment<D::File>>,
+    pub(super) tail: Segment<D::File>,
+    pub(super) newest: Seq,
+    pub(super) durable_end: Place,
+}
+
+impl<D: Disk> Store<D> {
+    pub(super) fn assemble(parts: Parts<D>) -> Store<D> {
+        let Parts { foundry, index, sealed, tail, newest, durable_end } = parts;
+        Store {
+            durable_end,
+            foundry,
+            index,
+            sealed,
+            tail,
+            spares: VecDeque::new(),
+            making: None,
+            pending: Vec::new(),
+            open: Batch::default(),
+            moving: Vec::new(),
+            appended: newest,
+            durable: newest,
+            victim: None,
+            dying: VecDeque::new(),
+            sparse: BTreeSet::new(),
+            free: 0,
+            refused: None,
+            poisoned: false,
+        }
+    }
+
+    /// Adds a record to the current batch; `end` ends the batch. After a crash all of a batch's records are there or none.
+    ///
+    /// Nothing is written yet, unless the batch needs the next segment: then what was appended before is committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] at a batch's end: the whole batch is dropped, as if it had never been begun. Else the store is done for.
+    /// # Panics
+    /// If `seq` does not rise, or the batch is larger than [`max_batch_bytes`](Store::max_batch_bytes), or the payload than `RECORD_MAX`.
+    pub fn append(&mut self, seq: Seq, payload: &[u8], end: bool) -> Result<(), StoreError> {
+        self.check_sound()?;
+        let newest = self.open.records.last().map_or(self.appended, |&(newest, _)| newest);
+        assert!(newest < seq, "record {seq} comes after {newest}");
+        assert!(payload.len() <= RECORD_MAX, "record {seq} has {} octets", payload.len());
+        self.open.footprint += footprint(payload.len());
+        assert!(self.open.footprint <= self.max_batch_bytes(), "the batch that ends with {seq} fits no segment");
+        self.open.records.push((seq, payload.len()));
+        if end && self.open.records.len() == 1 {
+            let batch = std::mem::take(&mut self.open);
+            return self.place_batch(&batch.records, payload, batch.footprint);
+        }
+        self.open.payloads.extend_from_slice(payload);
+        if !end {
+            return Ok(());
+        }
+        let mut batch = std::mem::take(&mut self.open);
+        let placed = self.place_batch(&batch.records, &batch.payloads, batch.footprint);
+        batch.records.clear();
+        batch.payloads.clear();
+        self.open = Batch { footprint: 0, ..batch };
+        placed
+    }
+
+    fn place_batch(&mut self, records: &[(Seq, usize)], mut payloads: &[u8], bytes: usize) -> Result<(), StoreError> {
+        self.make_room(bytes)?;
+        for (i, &(seq, len)) in records.iter().enumerate() {
+            let (payload, rest) = payloads.split_at(len);
+            payloads = rest;
+            let place = self.place(Kind::Data, i + 1 == records.len(), seq, payload);
+            self.index.push(seq, place);
+            self.tail.live += footprint(len);
+            self.appended = seq;
+        }
+        Ok(())
+    }
+
+    /// Writes whole batches to the tail and waits until they are on stable storage. Returns the new durable mark.
+    ///
+    /// One sync; nothing at all if nothing was appended.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: what was appended may or may not be on the disk, and the process must end.
+    /// # Panics
+    /// If a batch lacks its end.
+    pub fn commit(&mut self) -> Result<Seq, StoreError> {
+        self.check_sound()?;
+        assert!(self.open.records.is_empty(), "a batch without its end cannot be committed");
+        self.flush()?;
+        Ok(self.durable)
+    }
+
+    /// The newest record that was appended in a whole batch.
+    pub fn appended(&self) -> Seq {
+        self.appended
+    }
+
+    /// The newest record on stable storage: it and all before it are there to stay until forgotten.
+    pub fn durable(&self) -> Seq {
+        self.durable
+    }
+
+    /// The largest batch: the sum of its payloads, each with 32 octets of header and rounded up to a multiple of eight.
+    pub fn max_batch_bytes(&self) -> usize {
+        self.foundry.segment_bytes as usize - SEGMENT_OVERHEAD
+    }
+
+    /// Whether a batch of `records` records with `bytes` octets of payload can be promised: it fits, and leaves the reserve alone.
+    ///
+    /// It counts what was appended, not what else was promised: ask for the sum of what is promised before it is appended.
+    /// What keeps the service alive on a full disk (acks, cursors) may be appended without asking, and may use the reserve.
+    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
+        let need = bytes.saturating_add(records.saturating_mul(footprint(1)));
+        if self.poisoned || need > self.max_batch_bytes() {
+            return false;
+        }
+        let rolls = usize::from(!self.tail_fits(self.open.footprint + need));
+        if self.spares.len() > rolls {
+            return true;
+        }
+        let wanted = (rolls + 1 - self.spares.len()) as u64 + SLACK_SEGMENTS;
+        self.refused.is_none() && self.free / u64::from(self.foundry.segment_bytes) >= wanted
+    }
+
+    /// The payload of a record that is durable and was not forgotten, straight from the map.
+    pub fn read(&self, seq: Seq) -> Option<&[u8]> {
+        let place = self.index.get(seq)?;
+        let segment = match place.number() == self.tail.number() {
+            true => &self.tail,
+            false => &self.sealed[&place.number()],
+        };
+        // What is pending has a place and is not exposed.
+        let bytes = segment.file.exposed().get(place.offset()..)?;
+        let len = payload_len(bytes)?;
+        Some(&bytes[RECORD_HEADER..][..len])
+    }
+
+    /// The record is no longer needed, and what made it so is durable. Unknown and forgotten ones are ignored.
+    pub fn forget(&mut self, seq: Seq) {
+        let Some(place) = self.index.remove(seq) else { return };
+        let durable = place < self.durable_end;
+        assert!(durable, "record {seq} is forgotten before it is durable");
+        let number = place.number();
+        let segment =
+            if number == self.tail.number() { &mut self.tail } else { self.sealed.get_mut(&number).expect("an indexed segment is there") };
+        let len = payload_len(&segment.file.exposed()[place.offset()..]).expect("a durable record is exposed");
+        segment.live -= footprint(len);
+        self.note_if_sparse(number);
+    }
+
+    /// Whether a forgotten record with this seq could be there again after a restart. May say yes for too long, never no too early.
+    ///
+    /// For callers whose tombstones must outlive what they bury.
+    pub fn lingers(&self, seq: Seq) -> bool {
+        self.index.get(seq).is_some() || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
+    }
+
+    /// How much there is.
+    pub fn stats(&self) -> Stats {
+        let files = || self.sealed.values().chain(&self.spares).chain([&self.tail]);
+        let making = self.making.iter().map(Making::size);
+        Stats {
+            live_bytes: files().map(|segment| segment.live as u64).sum(),
+            disk_bytes: files().map(|segment| segment.bytes() as u64).chain(making).sum(),
+            segments: files().count() + usize::from(self.making.is_some()),
+            records: self.index.len(),
+        }
+    }
+
+    /// Commits, and marks the log as closed, so that the next start finds a clean end.
+    ///
+    /// # Errors
+    /// As [`commit`](Store::commit).
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        self.mark(Kind::Clean)
+    }
+
+    /// Names what is durable, so that damage below is known for rot from now on.
+    pub(super) fn mark(&mut self, kind: Kind) -> Result<(), StoreError> {
+        // In a tail that is full to the last octet the mark has no place: the next start recovers, and loses nothing.
+        if self.tail.end + CLOSING <= self.tail.bytes() {
+            self.place(kind, true, Seq::ZERO, &[]);
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_sound(&self) -> Result<(), StoreError> {
+        if self.poisoned { Err(StoreError::Poisoned) } else { Ok(()) }
+    }
+
+    /// Whether a batch is begun and lacks its end.
+    pub(super) fn in_batch(&self) -> bool {
+        !self.open.records.is_empty()
+    }
+
+    pub(super) fn tail_fits(&self, bytes: usize) -> bool {
+        self.tail.end + bytes + CLOSING <= self.tail.bytes()
+    }
+
+    /// Sees to it that a batch of this size fits the tail.
+    pub(super) fn make_room(&mut self, bytes: usize) -> Result<(), StoreError> {
+        if self.tail_fits(bytes) { Ok(()) } else { self.roll() }
+    }
+
+    /// Seals the tail and begins the next segment.
+    ///
+    /// # Errors
+    /// `Full`, and then nothing has changed.
+    fn roll(&mut self) -> Result<(), StoreError> {
+        // The next segment exists before the seal names it: a seal without a successor is how a lost tail is noticed.
+        let next = self.take_spare()?;
+        self.place(Kind::Seal, true, Seq::ZERO, &next.number().to_le_bytes());
+        // Synced before anything goes to the next one: that is what makes this one's end certain.
+        self.flush()?;
+        let mut sealed = std::mem::replace(&mut self.tail, next);
+        sealed.file.retire();
+        let number = sealed.number();
+        self.sealed.insert(number, sealed);
+        self.note_if_sparse(number);
+        let manifest = self.manifest();
+        self.place(Kind::Manifest, true, Seq::ZERO, &manifest.encode());
+        Ok(())
+    }
+
+    /// What is needed besides the tail, as of now.
+    pub(super) fn manifest(&self) -> Manifest {
+        let mut manifest = Manifest { newest: self.appended, ..Manifest::default() };
+        let dying: BTreeSet<u64> = self.dying.iter().map(|dying| dying.number).collect();
+        self.sealed.keys().filter(|number| !dying.contains(number)).for_each(|number| manifest.add(*number));
+        manifest
+    }
+
+    /// Adds one record to what is pending; the caller has made room.
+    pub(super) fn place(&mut self, kind: Kind, end: bool, seq: Seq, payload: &[u8]) -> Place {
+        let place = Place::new(self.tail.number(), self.tail.end);
+        let head = RecordHeader { len: payload.len(), kind, end, seq, durable: self.durable_end };
+        head.encode(self.tail.header.salt, place, payload, &mut self.pending);
+        if matches!(kind, Kind::Data | Kind::Moved) {
+            self.tail.extend_reach(seq);
+        }
+        self.tail.end += head.footprint();
+        assert!(self.tail.end <= self.tail.bytes(), "the caller has made room");
+        place
+    }
+
+    /// Writes and syncs what is pending.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        self.write_pending()?;
+        let synced = self.tail.file.sync_data().map_err(|e| ("sync", e));
+        let exposed = synced.and_then(|()| self.tail.file.expose(self.tail.end).map_err(|e| ("map", e)));
+        exposed.map_err(|(action, e)| self.poison(action, e))?;
+        self.durable_end = Place::new(self.tail.number(), self.tail.end);
+        self.durable = self.appended;
+        self.settle_moves();
+        Ok(())
+    }
+
+    /// Writes what is pending without making it durable.
+    pub(super) fn write_pending(&mut self) -> Result<(), StoreError> {
+        let at = self.tail.end - self.pending.len();
+        self.tail.file.write_at(at as u64, &self.pending).map_err(|e| self.poison("write", e))?;
+        self.pending.clear();
+        // One large turn must not hold its memory for ever.
+        self.pending.shrink_to(1 << 20);
+        Ok(())
+    }
+
+    fn poison(&mut self, action: &'static str, source: std::io::Error) -> StoreError {
+        self.poisoned = true;
+        self.foundry.failed(action, &seg_name(self.tail.number()), source)
+    }
+
+    /// From now on the copies are read.
+    fn settle_moves(&mut self) {
+        for copy in std::mem::take(&mut self.moving) {
+            // Forgotten meanwhile: the copy is dead on arrival.
+            if self.index.get(copy.seq) != Some(copy.from) {
+                continue;
+            }
+            self.index.set(copy.seq, copy.to);
+            self.sealed.get_mut(&copy.from.number()).expect("a source outlives its copies' commit").live -= copy.footprint;
+            let home = copy.to.number();
+            let home = if home == self.tail.number() { &mut self.tail } else { self.sealed.get_mut(&home).expect("copies lie in the log") };
+            home.live += copy.footprint;
+        }
+    }
+
+    /// Costs a pass over all records: for tests.
+    ///
+    /// # Panics
+    /// If the store's parts do not agree.
+    pub fn check_invariants(&self) {
+        self.index.check_invariants();
+        assert!(self.sealed.keys().all(|number| *number < self.tail.number()), "the tail is the newest");
+        let numbers: Vec<u64> = self.spares.iter().map(Segment::number).collect();
+        assert!(numbers.is_sorted() && numbers.first().is_none_or(|first| *first > self.tail.number()), "spares follow the tail");
+        assert!(self.pending.len() <= self.tail.end && self.tail.end <= self.tail.bytes());
+        assert!(self.durable <= self.appended);
+        let mut live: BTreeMap<u64, usize> = BTreeMap::new();
+        for (seq, place) in self.index.iter() {
+            assert!(seq <= self.appended, "{seq} was never appended");
+            match self.read(seq) {
+                Some(payload) => *live.entry(place.number()).or_default() += footprint(payload.len()),
+                None => assert!(place >= self.durable_end, "{seq} is durable and cannot be read"),
+            }
+        }
+        for segment in self.sealed.values() {
+            assert_eq!(segment.live, live.get(&segment.number()).copied().unwrap_or(0), "live octets of segment {}", segment.number());
+            assert!(segment.live <= segment.end);
+        }
+        for dying in &self.dying {
+            assert!(self.sealed.contains_key(&dying.number), "what is dying is still there");
+        }
+    }
+}
+
+/// The length in the header of a record that recovery or this process has checked.
+pub(super) fn payload_len(record: &[u8]) -> Option<usize> {
+    let len = record.get(8..12)?.try_into().expect("four octets");
+    Some(u32::from_le_bytes(len) as usize)
+}

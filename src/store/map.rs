@@ -1,0 +1,42 @@
+//! Reading a file through memory: the only `unsafe` of the project.
+//!
+//! A [`Map`] gives out the part of a file that has been declared written and final, and nothing beyond.
+//! It lacks every way to write: a store to a mapped page of a full disk raises SIGBUS and hides its errors.
+//! Reading can raise SIGBUS too, if the file is cut short by somebody else or its disk cannot be read.
+#![allow(unsafe_code)]
+
+use std::{fs::File, io};
+
+use memmap2::{Mmap, MmapOptions};
+
+/// A shared, read-only view of the written part of a file.
+#[derive(Debug)]
+pub(super) struct Map {
+    map: Mmap,
+    written: usize,
+}
+
+impl Map {
+    /// Maps the whole file; nothing is visible yet.
+    pub(super) fn new(file: &File, size: usize) -> io::Result<Map> {
+        // SAFETY: the mapping itself reads nothing. Octets become visible to safe code only in `bytes`, which relies
+        // on `advance` for their never changing while the map lives. That no other process cuts or writes the
+        // file is the operator's part; the lock on the directory keeps other instances out.
+        let map = unsafe { MmapOptions::new().len(size).map(file)? };
+        Ok(Map { map, written: 0 })
+    }
+
+    /// Declares the first `written` octets of the file written and final.
+    ///
+    /// # Panics
+    /// If that is less than before, or more than the file has.
+    pub(super) fn advance(&mut self, written: usize) {
+        assert!(self.written <= written && written <= self.map.len(), "a map only grows, within its file");
+        self.written = written;
+    }
+
+    /// The octets that are final.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.map[..self.written]
+    }
+}

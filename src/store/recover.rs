@@ -1,0 +1,416 @@
+//! Opening: what is there, is it whole, replay it, put it in order.
+//!
+//! 1. Every segment is synced, dropped from the page cache and scanned. So what is read is what the disk has: after a failed
+//!    sync of an earlier process the cache may show octets that the disk never got.
+//! 2. The *survey* is judged: the newest segment with content was the tail; those before it must be whole and complete, unless
+//!    a drop record says that they are needed no more; those after it are spares. Errors come from here.
+//! 3. The records are replayed. Up to here no octet has changed.
+//! 4. After a clean end the tail goes on. After any other its surviving records become one atomic batch in the first
+//!    spare, under a fresh salt, so that cut octets never come back; with no space at all the cut part is zeroed
+//!    where it is. A mark then names what is durable, dead segments go, and a spare is made.
+//!
+//! A crash anywhere in 4 leaves a directory that the same steps bring to the same records.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Entropy, Seq};
+use crate::limits::{SEGMENT_BYTES_MAX, ZERO_SLICE};
+
+use super::format::{HeaderFault, Kind, Manifest, Place, RECORD_HEADER, SEGMENT_HEADER, footprint};
+use super::foundry::{Foundry, Segment, new_name, number_of, seg_name};
+use super::index::Index;
+use super::log::{Parts, payload_len};
+use super::scan::Scan;
+use super::{Disk, DiskFile, Opened, Options, Recovery, Store, StoreError, Visit};
+
+/// Octets of the tail's survivors that are gathered before they are written.
+const REWRITE_SLICE: usize = 1 << 20;
+/// The smallest segment the store can work with.
+const SEGMENT_BYTES_FLOOR: u32 = 1024;
+
+impl<D: Disk> Store<D> {
+    /// Opens the store, or makes it where there is none, and gives every surviving record to `visit` in rising order of seq.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if the disk does; [`Rot`](StoreError::Rot), [`Missing`](StoreError::Missing) and
+    /// [`Version`](StoreError::Version) if the log is not whole; [`Refused`](StoreError::Refused) if `visit` refuses a record.
+    /// Then nothing has been changed. [`Full`](StoreError::Full) only if there is no store yet and no space for one.
+    /// # Panics
+    /// If the options are out of bounds.
+    pub fn open(disk: D, options: Options, entropy: Box<dyn Entropy>, visit: &mut Visit<'_>) -> Result<Opened<D>, StoreError> {
+        let bytes = options.segment_bytes;
+        assert!(
+            (SEGMENT_BYTES_FLOOR..=SEGMENT_BYTES_MAX).contains(&bytes) && bytes.is_multiple_of(8),
+            "segments of {bytes} octets are not possible"
+        );
+        let mut foundry = Foundry { disk, entropy, segment_bytes: bytes, next_number: 1 };
+        let survey = Survey::take(&mut foundry)?;
+        let Some(verdict) = survey.judge(&foundry.disk)? else {
+            let store = begin(foundry, &survey)?;
+            return Ok(Opened { store, recovery: Recovery { clean: true, ..Recovery::default() } });
+        };
+        let mut parts = load(foundry, &verdict)?;
+        let mut recovery = Recovery {
+            segments: survey.scans.len(),
+            torn_bytes: verdict.after.iter().chain([&verdict.tail]).map(|scan| scan.torn_bytes() as u64).sum(),
+            clean: verdict.is_clean(),
+            ..Recovery::default()
+        };
+        replay(&mut parts, &mut recovery, visit)?;
+        let mut store = match recovery.clean {
+            true => resume(parts, &verdict)?,
+            false => mend(parts, &survey, &verdict)?,
+        };
+        for &(_, number, bytes) in &verdict.dead {
+            store.discard(number, bytes)?;
+        }
+        if store.tail.number() != verdict.tail.number {
+            let old = store.sealed.remove(&verdict.tail.number).expect("the old tail was kept while it was copied");
+            assert_eq!(old.live, 0, "the old tail goes only when all of it is copied");
+            let bytes = old.bytes() as u64;
+            drop(old);
+            store.discard(verdict.tail.number, bytes)?;
+        }
+        clear_unfinished(&mut store.foundry, &survey)?;
+        store.note_sparse();
+        store.top_up()?;
+        Ok(Opened { store, recovery })
+    }
+}
+
+/// What there is, before anything is judged.
+struct Survey {
+    /// In rising order of numbers.
+    scans: Vec<Scan>,
+    /// Files that were on their way to be segments.
+    unfinished: Vec<u64>,
+}
+
+/// What is to be done with what there is.
+struct Verdict<'a> {
+    tail: &'a Scan,
+    /// Sealed segments with records, in rising order.
+    needed: Vec<&'a Scan>,
+    /// Segments that a record says are needed no more: where it says so, number, size. In that order.
+    dead: Vec<(Place, u64, u64)>,
+    /// Segments without content, in rising order.
+    after: Vec<&'a Scan>,
+}
+
+impl Survey {
+    fn take<D: Disk>(foundry: &mut Foundry<D>) -> Result<Survey, StoreError> {
+        let names = foundry.disk.list().map_err(|e| foundry.failed("list", "", e))?;
+        let numbers = |form| names.iter().filter_map(|name| number_of(name, form)).collect::<Vec<u64>>();
+        let (mut present, unfinished) = (numbers(seg_name), numbers(new_name));
+        present.sort_unstable();
+        foundry.next_number = present.iter().chain(&unfinished).max().map_or(1, |last| last + 1);
+        let mut scans = Vec::with_capacity(present.len());
+        for number in present {
+            let name = seg_name(number);
+            let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
+            // What an earlier process wrote and did not sync is read below: it must not vanish later.
+            file.sync_data().map_err(|e| foundry.failed("sync", &name, e))?;
+            file.drop_cache();
+            scans.push(Scan::take(number, &file).map_err(|e| foundry.failed("read", &name, e))?);
+        }
+        Ok(Survey { scans, unfinished })
+    }
+
+    /// Tells the tail, what is needed, what is dead; none of it if there is no store yet.
+    fn judge<D: Disk>(&self, disk: &D) -> Result<Option<Verdict<'_>>, StoreError> {
+        let blame = Blame { disk };
+        let Some(at) = self.scans.iter().rposition(Scan::has_content) else {
+            return self.judge_empty(&blame).map(|()| None);
+        };
+        let (before, tail, after) = (&self.scans[..at], &self.scans[at], &self.scans[at + 1..]);
+        let said: BTreeMap<u64, Place> = self.scans.iter().flat_map(Scan::says_dead).collect();
+        let (mut needed, mut dead) = (Vec::new(), Vec::new());
+        for scan in before {
+            match said.get(&scan.number) {
+                Some(place) => dead.push((*place, scan.number, scan.file_bytes)),
+                None => needed.push(scan),
+            }
+        }
+        dead.sort_unstable();
+        for scan in &needed {
+            blame.header(scan)?;
+            if scan.seal.is_none() {
+                return Err(blame.rot(scan, "a record is damaged, and later ones prove that it was on stable storage"));
+            }
+        }
+        for scan in after {
+            blame.header(scan)?;
+        }
+        self.judge_end(&blame, tail, after)?;
+        check_complete(&blame, tail, &needed)?;
+        Ok(Some(Verdict { tail, needed, dead, after: after.iter().collect() }))
+    }
+
+    /// No segment has content: a store that was about to be made, or the remains of one.
+    fn judge_empty<D: Disk>(&self, blame: &Blame<'_, D>) -> Result<(), StoreError> {
+        for scan in &self.scans {
+            blame.header(scan)?;
+            if scan.durable > Place::new(scan.number, SEGMENT_HEADER) || scan.senseless {
+                return Err(blame.rot(scan, "the first record is damaged, and later ones prove that it was on stable storage"));
+            }
+        }
+        // The second segment is made only when the first has a durable record.
+        match self.scans.iter().find(|scan| scan.number != 1) {
+            Some(scan) => Err(StoreError::Missing {
+                what: format!("{} belongs to a log of which no other segment is there", blame.file(scan.number)),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells a torn end from rot, and a lost tail from one that was never written.
+    fn judge_end<D: Disk>(&self, blame: &Blame<'_, D>, tail: &Scan, after: &[Scan]) -> Result<(), StoreError> {
+        let ends = || after.iter().chain([tail]);
+        if let Some(scan) = ends().find(|scan| scan.senseless) {
+            return Err(blame.rot(scan, "its records are intact but do not belong where they are"));
+        }
+        let named = ends().map(|scan| scan.durable).max().unwrap_or(Place::ZERO);
+        if named > Place::new(tail.number, tail.end) {
+            let scan = ends().find(|scan| scan.number == named.number()).unwrap_or(tail);
+            return Err(blame.rot(scan, "a record is damaged, and later ones prove that it was on stable storage"));
+        }
+        let next_is_there = |next: u64| after.iter().any(|scan| scan.number == next) || self.unfinished.contains(&next);
+        match tail.seal {
+            Some(next) if !next_is_there(next) => {
+                Err(StoreError::Missing { what: format!("{}, the newest segment, is missing", blame.file(next)) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Compares the segments that are there with those that the tail says must be.
+fn check_complete<D: Disk>(blame: &Blame<'_, D>, tail: &Scan, needed: &[&Scan]) -> Result<(), StoreError> {
+    let expected = tail.manifest.expect("the tail has content");
+    let mut found = Manifest::default();
+    // What was dropped since belonged to the set when it was told.
+    needed.iter().map(|scan| scan.number).chain(tail.drops.iter().map(|(number, _)| *number)).for_each(|number| found.add(number));
+    if found.same_set(&expected) {
+        return Ok(());
+    }
+    let single = expected.sum.wrapping_sub(found.sum);
+    let what = match expected.count.checked_sub(found.count) {
+        Some(1) if single < 1 << 36 => format!("{} is missing and has records that are needed", blame.file(single)),
+        Some(missing) if missing > 0 => {
+            format!("{missing} segments with records that are needed are missing from {}", blame.disk.describe(""))
+        }
+        _ => format!("the segments in {} do not belong together", blame.disk.describe("")),
+    };
+    Err(StoreError::Missing { what })
+}
+
+/// Makes errors that name files.
+struct Blame<'a, D> {
+    disk: &'a D,
+}
+
+impl<D: Disk> Blame<'_, D> {
+    fn file(&self, number: u64) -> String {
+        self.disk.describe(&seg_name(number))
+    }
+
+    fn rot(&self, scan: &Scan, what: &'static str) -> StoreError {
+        StoreError::Rot { file: self.file(scan.number), offset: scan.stop as u64, what }
+    }
+
+    /// A segment's header was synced before the file got its name.
+    fn header(&self, scan: &Scan) -> Result<(), StoreError> {
+        let file = self.file(scan.number);
+        match scan.header {
+            Ok(_) => Ok(()),
+            Err(HeaderFault::Newer(found)) => Err(StoreError::Version { file, found }),
+            Err(HeaderFault::Damaged) => Err(StoreError::Rot { file, offset: 0, what: "this is not the header of that segment" }),
+        }
+    }
+}
+
+impl Verdict<'_> {
+    /// Whether the log ends with the mark of closing, and nothing was written since.
+    fn is_clean(&self) -> bool {
+        self.tail.clean && self.tail.torn_bytes() == 0 && self.after.iter().all(|scan| scan.torn_bytes() == 0)
+    }
+}
+
+/// Opens and maps what is needed, and builds the index.
+fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts<D>, StoreError> {
+    let mut found: Vec<_> = verdict.needed.iter().chain([&verdict.tail]).flat_map(|scan| &scan.records).copied().collect();
+    // Of copies the newest wins, so that the older segment is the emptier.
+    found.sort_unstable_by_key(|record| (record.seq, record.place));
+    let mut index = Index::default();
+    for (i, record) in found.iter().enumerate() {
+        if found.get(i + 1).is_none_or(|next| next.seq != record.seq) {
+            index.push(record.seq, record.place);
+        }
+    }
+    let mut sealed = BTreeMap::new();
+    for scan in &verdict.needed {
+        let mut segment = reopen(&mut foundry, scan)?;
+        segment.file.retire();
+        sealed.insert(scan.number, segment);
+    }
+    let tail = reopen(&mut foundry, verdict.tail)?;
+    let durable_end = Place::new(tail.number(), tail.end);
+    Ok(Parts { foundry, index, sealed, tail, newest: verdict.tail.newest, durable_end })
+}
+
+/// A segment as the scan found it, mapped as far as it has data.
+fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::File>, StoreError> {
+    let name = seg_name(scan.number);
+    let header = scan.header.expect("only segments with a good header are used");
+    let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
+    file.expose(scan.data_end).map_err(|e| foundry.failed("map", &name, e))?;
+    let mut segment = Segment { header, file, end: scan.data_end, live: 0, reach: None };
+    scan.records.iter().for_each(|record| segment.extend_reach(record.seq));
+    Ok(segment)
+}
+
+/// Gives every record to the caller, and counts what lives where.
+fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    let Parts { foundry, index, sealed, tail, .. } = parts;
+    for (seq, place) in index.iter() {
+        let segment =
+            if place.number() == tail.number() { &mut *tail } else { sealed.get_mut(&place.number()).expect("loaded with its records") };
+        // Through the map, although a disk error is a SIGBUS there: the scan has just read all of it without one.
+        let payload = payload_of(segment, place);
+        visit(seq, payload).map_err(|reason| {
+            let file = foundry.disk.describe(&seg_name(place.number()));
+            StoreError::Refused { seq, file, offset: place.offset() as u64, reason }
+        })?;
+        recovery.records += 1;
+        recovery.bytes += payload.len() as u64;
+        segment.live += footprint(payload.len());
+    }
+    Ok(())
+}
+
+fn payload_of<F: DiskFile>(segment: &Segment<F>, place: Place) -> &[u8] {
+    let bytes = &segment.file.exposed()[place.offset()..];
+    let len = payload_len(bytes).expect("the scan has seen the whole record");
+    &bytes[RECORD_HEADER..][..len]
+}
+
+/// Makes a store where there is none.
+fn begin<D: Disk>(mut foundry: Foundry<D>, survey: &Survey) -> Result<Store<D>, StoreError> {
+    clear_unfinished(&mut foundry, survey)?;
+    let tail = match survey.scans.first() {
+        Some(scan) => foundry.remake(&seg_name(scan.number), scan.number)?,
+        None => {
+            foundry.next_number = 1;
+            foundry.make(foundry.segment_bytes)?
+        }
+    };
+    let parts = Parts { foundry, index: Index::default(), sealed: BTreeMap::new(), tail, newest: Seq::ZERO, durable_end: Place::ZERO };
+    let mut store = Store::assemble(parts);
+    store.place(Kind::Manifest, true, Seq::ZERO, &Manifest::default().encode());
+    store.flush()?;
+    store.mark(Kind::Mark)?;
+    store.top_up()?;
+    Ok(store)
+}
+
+/// Goes on where the store was closed.
+fn resume<D: Disk>(parts: Parts<D>, verdict: &Verdict<'_>) -> Result<Store<D>, StoreError> {
+    let mut store = Store::assemble(parts);
+    for scan in &verdict.after {
+        // Nothing was ever written to it: its salt is still good.
+        if store.keeps_spare(scan.file_bytes) {
+            let spare = reopen(&mut store.foundry, scan)?;
+            store.spares.push_back(spare);
+        } else {
+            store.foundry.remove(&seg_name(scan.number))?;
+        }
+    }
+    Ok(store)
+}
+
+/// Puts the log in order after an unclean end.
+fn mend<D: Disk>(mut parts: Parts<D>, survey: &Survey, verdict: &Verdict<'_>) -> Result<Store<D>, StoreError> {
+    let home = new_home(&mut parts.foundry, survey, verdict)?;
+    let taken = home.as_ref().map(Segment::number);
+    let mut store = match home {
+        Some(home) => rewrite(parts, home)?,
+        None => {
+            zero_from_end(&mut parts)?;
+            Store::assemble(parts)
+        }
+    };
+    store.mark(Kind::Mark)?;
+    for scan in verdict.after.iter().filter(|scan| Some(scan.number) != taken) {
+        // A crash may have left records here under its present salt.
+        match store.keeps_spare(scan.file_bytes) {
+            true => {
+                let spare = store.foundry.remake(&seg_name(scan.number), scan.number)?;
+                store.spares.push_back(spare);
+            }
+            false => store.foundry.remove(&seg_name(scan.number))?,
+        }
+    }
+    Ok(store)
+}
+
+/// A segment for the tail's survivors: the one that comes next, or a new one if none is there.
+fn new_home<D: Disk>(foundry: &mut Foundry<D>, survey: &Survey, verdict: &Verdict<'_>) -> Result<Option<Segment<D::File>>, StoreError> {
+    let bytes = verdict.tail.header.expect("the tail has content").bytes;
+    let sealed_to = verdict.tail.seal.filter(|next| survey.unfinished.contains(next));
+    let home = match (verdict.after.first(), sealed_to) {
+        // An earlier recovery was cut short while it made this one.
+        (_, Some(next)) => foundry.remake(&new_name(next), next),
+        // A later number would leave this one, without content, where content must be.
+        (Some(next), None) if next.file_bytes < u64::from(bytes) => return Ok(None),
+        (Some(next), None) => foundry.remake(&seg_name(next.number), next.number),
+        (None, None) => foundry.make(bytes),
+    };
+    match home {
+        Ok(home) => Ok(Some(home)),
+        Err(e) if e.is_full() => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Writes the tail's survivors to their new home as one batch: all of it is there after a crash, or the old tail still is the tail.
+fn rewrite<D: Disk>(mut parts: Parts<D>, home: Segment<D::File>) -> Result<Store<D>, StoreError> {
+    let old = std::mem::replace(&mut parts.tail, home);
+    let old_number = old.number();
+    let survivors: Vec<(Seq, Place)> = parts.index.iter().filter(|(_, place)| place.number() == old_number).collect();
+    let mut store = Store::assemble(parts);
+    let manifest = Manifest { replaces: old_number, ..store.manifest() };
+    store.sealed.insert(old_number, old);
+    store.place(Kind::Manifest, survivors.is_empty(), Seq::ZERO, &manifest.encode());
+    let mut payload = Vec::new();
+    for (i, &(seq, from)) in survivors.iter().enumerate() {
+        payload.clear();
+        payload.extend_from_slice(payload_of(&store.sealed[&old_number], from));
+        store.place_copy(seq, from, &payload, i + 1 == survivors.len());
+        if store.pending.len() > REWRITE_SLICE {
+            store.write_pending()?;
+        }
+    }
+    store.flush()?;
+    Ok(store)
+}
+
+/// The way without space: the cut part becomes zeroes where it is.
+fn zero_from_end<D: Disk>(parts: &mut Parts<D>) -> Result<(), StoreError> {
+    let name = seg_name(parts.tail.number());
+    let (mut at, bytes) = (parts.tail.end, parts.tail.bytes());
+    while at < bytes {
+        let slice = (bytes - at).min(ZERO_SLICE);
+        parts.tail.file.write_at(at as u64, &vec![0; slice]).map_err(|e| parts.foundry.failed("write", &name, e))?;
+        at += slice;
+    }
+    parts.tail.file.sync_data().map_err(|e| parts.foundry.failed("sync", &name, e))
+}
+
+/// Removes what was on its way to be a segment, unless it has become one meanwhile.
+fn clear_unfinished<D: Disk>(foundry: &mut Foundry<D>, survey: &Survey) -> Result<(), StoreError> {
+    let names = foundry.disk.list().map_err(|e| foundry.failed("list", "", e))?;
+    for name in survey.unfinished.iter().map(|&number| new_name(number)).filter(|name| names.contains(name)) {
+        foundry.remove(&name)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The command line, and what `mnm check` tells.
+
+use std::fs;
+
+use clap::{CommandFactory, Parser};
+use log::LevelFilter;
+use mnm::base::Wall;
+use mnm::cli;
+use mnm::config::Overrides;
+
+#[test]
+fn the_command_line_is_read() {
+    cli::Cli::command().debug_assert();
+    let read = |line: &str| cli::Cli::try_parse_from(line.split(' '));
+
+    let run = read("mnm --listen :1 --listen :2 --log DEBUG").unwrap();
+    assert_eq!((run.command, run.flags.listen.len(), run.flags.log), (None, 2, Some(LevelFilter::Debug)));
+    for line in ["mnm check --config f --data d", "mnm --config f --data d check"] {
+        let check = read(line).unwrap();
+        assert_eq!(check.command, Some(cli::Command::Check), "{line}");
+        assert_eq!(Overrides::from(check.flags).config, Some("f".into()), "{line}");
+    }
+    for (line, fragment) in [("mnm --log loud", "error, warn, info, debug, trace"), ("mnm chek", "check"), ("mnm --config", "FILE")] {
+        let error = read(line).unwrap_err().to_string();
+        assert!(error.contains(fragment), "{error}");
+    }
+    let version = read("mnm --version").unwrap_err().to_string();
+    assert_eq!(version.trim(), concat!("mnm ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn checking_tells_everything_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let check = |text: &str| {
+        let file = here.join("mnm.conf");
+        fs::write(&file, text).unwrap();
+        cli::check(&Overrides { config: Some(file), ..Overrides::default() }, Wall(1_767_225_600_000_000_000))
+    };
+    let good = check(r#"{"listen":{"laddr":"127.0.0.1:0"},"ntp":{}}"#);
+    let text = good.lines.join("\n");
+    assert_eq!(good.errors, 0, "{text}");
+    for fragment in ["a self-signed one would be made in", "data, which would be made", "note: ntp is not used", "the relay would start"] {
+        assert!(text.contains(fragment), "{text}\nlacks: {fragment}");
+    }
+    assert!(!here.join("data").exists());
+
+    let bad = check(r#"{"data":"mnm.conf","listen":[{"laddr":"192.0.2.1:1"},{"laddr":"127.0.0.1:0","certPath":"c","keyPath":"k"}]}"#);
+    let text = bad.lines.join("\n");
+    for fragment in
+        ["mnm.conf is not a directory", "listen[0].laddr is 192.0.2.1:1, which cannot", "c: the certificate is not there", "not start"]
+    {
+        assert!(text.contains(fragment), "{text}\nlacks: {fragment}");
+    }
+
+    let wrong = check("{");
+    assert_eq!((wrong.errors, wrong.lines.len()), (1, 1));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let beside = check(&format!(r#"{{"listen":{{"laddr":"{}"}}}}"#, taken.local_addr().unwrap()));
+    assert_eq!(beside.errors, 0, "a relay that runs is no error: {:?}", beside.lines);
+    assert!(beside.lines.iter().any(|line| line.starts_with("warning: ") && line.contains("another mnm?")), "{:?}", beside.lines);
+}

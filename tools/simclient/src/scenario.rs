@@ -1,0 +1,3 @@
+//! What members can be asked to do. One file per scenario.
+
+pub(crate) mod pairs;
