@@ -6,7 +6,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::process::Process;
-use common::run::{Pieces, Way, play};
+use common::run::{Failure, Pieces, Way, play};
 use common::site::Site;
 use common::transcript::{Dialect, Transcript};
 use serde_json::json;
@@ -111,19 +111,26 @@ fn folder(folder: &str) {
         .iter()
         .flat_map(|(name, transcript)| ways(transcript).into_iter().map(move |way| Job { name, transcript, way }))
         .collect();
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(&mut failures));
+    let next = AtomicUsize::new(0);
+    // One report for what fails alike in several ways.
+    let failed = Mutex::new(BTreeMap::<String, (Vec<String>, String)>::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(trouble) = job.play() {
-                        failed.lock().expect("no panic").push(trouble);
+                    if let Err(report) = job.play() {
+                        let mut failed = failed.lock().expect("no panic");
+                        let line = report.trouble.split(": ").next().unwrap_or_default();
+                        let alike = failed.entry(format!("{}, {line}", job.name)).or_default();
+                        alike.0.push(format!("{:?} {:?}", job.way.dialect, job.way.pieces));
+                        alike.1 = format!("  {}\n  {}\n  before that:\n    {}", job.transcript.rule, report.trouble, report.before);
                     }
                 }
             });
         }
     });
-    assert!(failures.is_empty(), "{} of {} fail\n\n{}\n", failures.len(), jobs.len(), failures.join("\n\n"));
+    failures.extend(failed.into_inner().expect("no panic").into_iter().map(|(at, (ways, report))| format!("{at} ({})\n{report}", ways.join(", "))));
+    assert!(failures.is_empty(), "{} failures in {} plays\n\n{}\n", failures.len(), jobs.len(), failures.join("\n\n"));
 }
 
 /// Every transcript in each dialect it is for, and with its octets cut in different ways.
@@ -144,17 +151,16 @@ fn ways(transcript: &Transcript) -> Vec<Way> {
 }
 
 impl Job<'_> {
-    fn play(&self) -> Result<(), String> {
+    fn play(&self) -> Result<(), Failure> {
         let mut settings = json!({"dialect": self.way.dialect.name()});
         for (key, value) in self.transcript.config.as_object().into_iter().flatten() {
             settings[key] = value.clone();
         }
-        let title = || format!("{} ({:?}, {:?}): {}", self.name, self.way.dialect, self.way.pieces, self.transcript.rule);
-        let mut site = Process::start(&settings).map_err(|trouble| format!("{}\n  {trouble}", title()))?;
-        play(self.transcript, &mut site, self.way).map_err(|trouble| {
+        let mut site = Process::start(&settings).map_err(|trouble| Failure { trouble, before: String::new() })?;
+        play(self.transcript, &mut site, self.way).map_err(|failure| {
             let log = site.log();
-            let tail: Vec<&str> = log.lines().rev().take(8).collect();
-            format!("{}\n  {trouble}\n  log:\n    {}", title(), tail.into_iter().rev().collect::<Vec<_>>().join("\n    "))
+            let tail = log.lines().rev().take(5).fold(String::new(), |tail, line| format!("\n    {line}{tail}"));
+            Failure { before: format!("{}\n  log:{tail}", failure.before), ..failure }
         })
     }
 }

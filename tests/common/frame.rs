@@ -274,9 +274,9 @@ mod tests {
     /// A judge that lets everything pass would make every transcript hold.
     #[test]
     fn faults_are_seen() {
-        assert!(intake(&[b"0025{\"error\":\"logout ok\",\"op\":\"quit\"}   "]).is_err(), "a length that is too long");
-        assert!(intake(&[br#"0022{"error":"logout ok","op":"quit"}"#]).is_ok_and(|frame| frame.is_some()));
-        assert!(intake(&[br#"0022{"error":"logout ok","op"#]).is_ok_and(|frame| frame.is_none()), "unfinished is not wrong");
+        assert!(intake(&[b"0024{\"error\":\"logout ok\",\"op\":\"quit\"}   "]).is_err(), "a length that is too long");
+        assert!(intake(&[br#"0021{"error":"logout ok","op":"quit"}"#]).is_ok_and(|frame| frame.is_some()));
+        assert!(intake(&[br#"0021{"error":"logout ok","op"#]).is_ok_and(|frame| frame.is_none()), "unfinished is not wrong");
         for (wrong, what) in [
             (&br#"001A{"op":"quit","errors":"x"}"#[..], "upper-case hex"),
             (br#"001a{"op":"quit","errors":"x"}"#, "unsorted"),
@@ -287,7 +287,7 @@ mod tests {
         ] {
             assert!(intake(&[wrong]).is_err(), "{what}");
         }
-        assert!(intake(&[br#"0022{"error":"logout"#, br#" ok","op":"quit"}"#]).unwrap_err().contains("2 TLS records"));
+        assert!(intake(&[br#"0021{"error":"logout"#, br#" ok","op":"quit"}"#]).unwrap_err().contains("2 TLS records"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const QUIET: Duration = Duration::from_millis(60);
 /// How much earlier than it should a timer may seem to fire, by the rounding of clocks.
 const CLOCK_SLACK: f64 = 0.02;
+/// How much of what went over the links a failure shows.
+const TRACE: usize = 14;
 /// How much of a frame is written octet by octet.
 const OCTETS: usize = 700;
 
@@ -38,8 +40,8 @@ pub(crate) struct Way {
     pub(crate) pieces: Pieces,
 }
 
-/// Plays a transcript; the error says the line, the trouble, and what went over the links before.
-pub(crate) fn play(transcript: &Transcript, site: &mut dyn Site, way: Way) -> Result<(), String> {
+/// Plays a transcript.
+pub(crate) fn play(transcript: &Transcript, site: &mut dyn Site, way: Way) -> Result<(), Failure> {
     let mut run = Run {
         site,
         way,
@@ -52,11 +54,19 @@ pub(crate) fn play(transcript: &Transcript, site: &mut dyn Site, way: Way) -> Re
         barriers: 0,
         trace: Vec::new(),
     };
-    let done = run.steps(transcript);
-    done.map_err(|trouble| {
-        let last = run.trace.len().saturating_sub(14);
-        format!("line {}: {trouble}\n  before that:\n    {}", run.line, run.trace[last..].join("\n    "))
+    run.steps(transcript).map_err(|trouble| {
+        let last = run.trace.len().saturating_sub(TRACE);
+        let before = run.trace.split_off(last).join("\n    ");
+        Failure { trouble: format!("line {}: {trouble}", run.line), before }
     })
+}
+
+/// Why a transcript does not hold.
+pub(crate) struct Failure {
+    /// The line, and what was wrong.
+    pub(crate) trouble: String,
+    /// What went over the links before.
+    pub(crate) before: String,
 }
 
 /// How far a link has come, as its client sees it.
@@ -696,12 +706,22 @@ fn accepts(due: &Outcome, got: &Outcome) -> bool {
     }
 }
 
-/// The request's id as the relay must echo it.
+/// The request's id as the relay must echo it; what serde_json cannot read, such as absurd numbers, is taken apart as text.
 fn request_id(frame: &[u8]) -> Option<String> {
     let head = frame.get(4..)?;
-    let head: Value = serde_json::Deserializer::from_slice(head).into_iter().next()?.ok()?;
-    let fields = head.as_object()?.iter();
-    fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, id)| id.as_str().unwrap_or_default().to_string()).last()
+    let id = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    match serde_json::Deserializer::from_slice(head).into_iter::<Value>().next()? {
+        Ok(head) => {
+            let fields = head.as_object()?.iter();
+            fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, value)| id(value)).last()
+        }
+        Err(_) => {
+            let head = std::str::from_utf8(head).ok()?;
+            let fields = text::fields(&head[..text::value_end(head)?]).ok()?.into_iter();
+            let value = fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, value)| value).last()?;
+            serde_json::from_str(&value).ok().as_ref().map(id)
+        }
+    }
 }
 
 /// The name of a variable at the beginning of a text: `A`, `m1`, `A.uid`.

@@ -325,7 +325,8 @@ fn expected(line: usize, text: &str) -> Result<Expected, Mistake> {
 fn lint(frame: &Template) -> Result<(), String> {
     let known = Dialect::ALL.into_iter().find_map(|dialect| numbered(&frame.head, dialect).ok());
     let head = known.ok_or_else(|| format!("no draft has this op: {}", frame.head))?;
-    let head: Value = serde_json::from_str(&head).map_err(|error| format!("{error}: {head}"))?;
+    let head = text::unescape(&head, false)?;
+    let head: Value = serde_json::from_slice(&head).map_err(|error| format!("{error}: {}", frame.head))?;
     let len = |name: &str| {
         let fields = head.as_object().into_iter().flatten();
         fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_u64()).last().unwrap_or(Some(0))
