@@ -66,11 +66,14 @@ fn every_folder_is_played() {
 fn coverage_is_complete() {
     let table = fs::read_to_string(format!("{ROOT}/COVERAGE.md")).expect("COVERAGE.md");
     let named: BTreeSet<String> = table.split('`').filter(|word| word.ends_with(".txt")).map(String::from).collect();
-    let there: BTreeSet<String> =
-        FOLDERS.iter().flat_map(|folder| listing(&Path::new(ROOT).join(folder)).into_iter().map(move |name| format!("{folder}/{name}"))).collect();
+    let there: BTreeSet<String> = FOLDERS
+        .iter()
+        .flat_map(|folder| listing(&Path::new(ROOT).join(folder)).into_iter().map(move |name| format!("{folder}/{name}")))
+        .collect();
     assert_eq!(named.difference(&there).collect::<Vec<_>>(), Vec::<&String>::new(), "named in COVERAGE.md and not there");
     assert_eq!(there.difference(&named).collect::<Vec<_>>(), Vec::<&String>::new(), "there and not named in COVERAGE.md");
-    let empty = table.lines().filter(|line| line.starts_with('|') && line.split('|').rev().nth(1).is_none_or(|cell| cell.trim().is_empty()));
+    let empty =
+        table.lines().filter(|line| line.starts_with('|') && line.split('|').rev().nth(1).is_none_or(|cell| cell.trim().is_empty()));
     assert_eq!(empty.collect::<Vec<_>>(), Vec::<&str>::new(), "sentences that nothing shows");
 }
 
@@ -129,7 +132,9 @@ fn folder(folder: &str) {
             });
         }
     });
-    failures.extend(failed.into_inner().expect("no panic").into_iter().map(|(at, (ways, report))| format!("{at} ({})\n{report}", ways.join(", "))));
+    failures.extend(
+        failed.into_inner().expect("no panic").into_iter().map(|(at, (ways, report))| format!("{at} ({})\n{report}", ways.join(", "))),
+    );
     assert!(failures.is_empty(), "{} failures in {} plays\n\n{}\n", failures.len(), jobs.len(), failures.join("\n\n"));
 }
 

@@ -87,7 +87,9 @@ impl Intake {
         }
         match inner.windows(2).find(|pair| pair[1] - pair[0] != RECORD) {
             Some(pair) => Err(format!("a frame of {len} octets has a TLS record of {} octets within", pair[1] - pair[0])),
-            None if inner.len() as u64 > len.div_ceil(RECORD) => Err(format!("a frame of {len} octets lies in {} records", inner.len() + 1)),
+            None if inner.len() as u64 > len.div_ceil(RECORD) => {
+                Err(format!("a frame of {len} octets lies in {} records", inner.len() + 1))
+            }
             None => Ok(()),
         }
     }

@@ -88,6 +88,8 @@ struct Client {
     last_sent: Duration,
     /// Ids of messages that came on this link.
     seen: BTreeSet<String>,
+    /// Posts whose note has come.
+    notified: BTreeSet<String>,
     /// By sender, the latest id that came for the first time.
     latest: BTreeMap<String, String>,
     /// By request id, the highest message id anyone had seen when it was sent.
@@ -118,6 +120,14 @@ struct Run<'a> {
 
 type Done = Result<(), String>;
 
+/// A frame that must come, or may.
+struct Due {
+    line: usize,
+    head: Value,
+    data: Option<Vec<u8>>,
+    maybe: bool,
+}
+
 impl Run<'_> {
     fn steps(&mut self, transcript: &Transcript) -> Done {
         for (line, step) in &transcript.steps {
@@ -145,7 +155,7 @@ impl Run<'_> {
                 self.send(link, &bytes)
             }
             Step::Raw { link, bytes } => {
-                let bytes = text::unescape(&self.filled(bytes)?, true)?;
+                let bytes = text::data(&self.filled(bytes)?)?;
                 self.send(link, &bytes)
             }
             Step::Expect { link, frames } => self.expect(link, frames),
@@ -193,7 +203,11 @@ impl Run<'_> {
             }
             Step::DataShrinksBelow(size) => self.data_shrinks(*size),
             Step::LogSays(words) => {
-                if self.site.log_says(words, PATIENCE) { Ok(()) } else { Err(format!("the log does not say {words:?}")) }
+                if self.site.log_says(words, PATIENCE) {
+                    Ok(())
+                } else {
+                    Err(format!("the log does not say {words:?}"))
+                }
             }
             Step::Cases(cases) => self.cases(cases),
         }
@@ -219,6 +233,7 @@ impl Run<'_> {
             held: Vec::new(),
             last_sent: self.site.now(),
             seen: BTreeSet::new(),
+            notified: BTreeSet::new(),
             latest: BTreeMap::new(),
             floors: BTreeMap::new(),
             latest_posted: String::new(),
@@ -261,7 +276,7 @@ impl Run<'_> {
         self.take(name, json!({"info": "login ok", "op": "info"}))
     }
 
-    /// Makes a second node, logs it in, and lets both ends read what that brings.
+    /// Makes another node, logs it in, and lets all the user's links read what that brings.
     fn node(&mut self, name: &str, of: &str) -> Done {
         let label = format!("device {name}");
         self.request(of, json!({"op": 3, "id": "new node", "newnode": label}), b"")?;
@@ -281,11 +296,12 @@ impl Run<'_> {
         }
         judge_code(node.as_deref().unwrap_or_default(), 40)?;
         let uid = self.value(&format!("{of}.uid"))?;
-        self.values.insert(format!("{name}.uid"), uid);
+        self.values.insert(format!("{name}.uid"), uid.clone());
         self.values.insert(format!("{name}.node"), node.into());
         self.login(name, name)?;
-        self.settle(name)?;
-        self.settle(of)
+        let own = |link: &&String| self.values.get(&format!("{link}.uid")) == Some(&uid);
+        let links: Vec<String> = self.links.keys().filter(own).cloned().collect();
+        links.iter().try_for_each(|link| self.settle(link))
     }
 
     // ---- sending ----
@@ -435,7 +451,12 @@ impl Run<'_> {
             if *known != meaning {
                 return Err(format!("this id was another message before: {}", known.0));
             }
-            if client.seen.insert(id.clone()) && op != "user" {
+            client.notified.insert(frame.str("postid").into());
+            let new = client.seen.insert(id.clone());
+            if new && client.notified.contains(&id) {
+                return Err("a delivery behind its own notify".into());
+            }
+            if new && op != "user" {
                 let latest = client.latest.entry(from).or_default();
                 if id <= *latest {
                     return Err(format!("the same sender's {latest} came before it"));
@@ -456,37 +477,55 @@ impl Run<'_> {
     }
 
     fn expect(&mut self, name: &str, frames: &[Expected]) -> Done {
-        let mut due = Vec::new();
-        for expected in frames {
-            let head = shorthand(&expected.head, self.way.dialect)?;
-            let head: Value = serde_json::from_str(&head).map_err(|error| format!("{error}: {head}"))?;
-            due.push((expected.line, head, expected.data.as_deref().map(text::data).transpose()?));
-        }
-        while !due.is_empty() {
+        let mut due = frames.iter().map(|expected| self.due(expected)).collect::<Result<Vec<_>, _>>()?;
+        while due.iter().any(|due| !due.maybe) {
             let frame = self.frame_from(name)?;
-            let mut trouble = Vec::new();
-            let found = due.iter().position(|(line, head, data)| {
-                let mut values = self.values.clone();
-                let same = fits(head, &frame.head, &mut values).and_then(|()| match data {
-                    Some(data) if *data != frame.data => Err(format!("the data is {}", shown(&frame.data))),
-                    _ => Ok(()),
-                });
-                match same {
-                    Ok(()) => self.values = values,
-                    Err(what) => trouble.push((*line, differs(name, &what, &canonical(head), &frame))),
-                }
-                trouble.last().is_none_or(|(last, _)| last != line)
+            self.meet(name, &mut due, &frame)?;
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        // What may come is what comes before the answer to a question that is asked now.
+        let barrier = self.barrier(name)?;
+        loop {
+            let frame = self.frame_from(name)?;
+            if frame.str("op") == "ack" && frame.str("id") == barrier {
+                return Ok(());
+            }
+            self.meet(name, &mut due, &frame)?;
+        }
+    }
+
+    fn due(&self, expected: &Expected) -> Result<Due, String> {
+        let head = shorthand(&expected.head, self.way.dialect)?;
+        let head: Value = serde_json::from_str(&head).map_err(|error| format!("{error}: {head}"))?;
+        let data = expected.data.as_deref().map(text::data).transpose()?;
+        Ok(Due { line: expected.line, head, data, maybe: expected.maybe })
+    }
+
+    /// Takes the first that fits the frame from what is due.
+    fn meet(&mut self, name: &str, due: &mut Vec<Due>, frame: &Frame) -> Done {
+        let mut first = None;
+        for at in 0..due.len() {
+            let mut values = self.values.clone();
+            let same = fits(&due[at].head, &frame.head, &mut values).and_then(|()| match &due[at].data {
+                Some(data) if *data != frame.data => Err(format!("the data is {}", shown(&frame.data))),
+                _ => Ok(()),
             });
-            match (found, trouble.into_iter().next()) {
-                (Some(at), _) => drop(due.remove(at)),
-                (None, Some((line, what))) => {
-                    self.line = line;
-                    return Err(what);
+            match same {
+                Ok(()) => {
+                    self.values = values;
+                    due.remove(at);
+                    return Ok(());
                 }
-                (None, None) => unreachable!("something was due"),
+                Err(what) => {
+                    first.get_or_insert_with(|| (due[at].line, differs(name, &what, &canonical(&due[at].head), frame)));
+                }
             }
         }
-        Ok(())
+        let (line, what) = first.unwrap_or_else(|| (self.line, format!("{name} got what was not due: {}", shown(&frame.text))));
+        self.line = line;
+        Err(what)
     }
 
     /// The link ends without another word; both times are since it has sent something.
@@ -522,7 +561,11 @@ impl Run<'_> {
         }
         let id = self.barrier(name)?;
         let frame = self.frame_from(name)?;
-        if frame.str("op") == "ack" && frame.str("id") == id { Ok(()) } else { Err(format!("{name} got what was not due: {}", shown(&frame.text))) }
+        if frame.str("op") == "ack" && frame.str("id") == id {
+            Ok(())
+        } else {
+            Err(format!("{name} got what was not due: {}", shown(&frame.text)))
+        }
     }
 
     /// Reads and acks whatever is there.
@@ -535,6 +578,7 @@ impl Run<'_> {
                 match frame.str("op") {
                     "ack" if frame.str("id") == id => break,
                     "quit" => return Err(format!("{name} got {}", shown(&frame.text))),
+                    "ack" if frame.head.get("error").is_some() => return Err(format!("{name} got {}", shown(&frame.text))),
                     _ if frame.is_message() => {
                         self.ack(name, frame.str("id"))?;
                         messages += 1;
@@ -650,7 +694,7 @@ impl Run<'_> {
                 let id = request_id(&bytes).unwrap_or_default();
                 (bytes, id)
             }
-            Sent::Raw(raw) => (text::unescape(&self.filled(raw)?, true)?, String::new()),
+            Sent::Raw(raw) => (text::data(&self.filled(raw)?)?, String::new()),
         };
         self.send(me, &bytes)?;
         self.let_go(None);

@@ -47,9 +47,15 @@ pub(crate) fn unescape(text: &str, all: bool) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Octets behind a header: text with escapes, or `@5000000` (that many noisy octets, `@5000000:7` others).
+/// Octets behind a header: text with escapes, or `@5000000` (that many noisy octets, `@5000000:7` others, `@5@6` both in a row).
 pub(crate) fn data(text: &str) -> Result<Vec<u8>, String> {
-    let Some(noise) = text.strip_prefix('@') else { return unescape(text, true) };
+    match text.strip_prefix('@') {
+        Some(noises) => noises.split('@').map(noise).collect::<Result<Vec<_>, _>>().map(|noises| noises.concat()),
+        None => unescape(text, true),
+    }
+}
+
+fn noise(noise: &str) -> Result<Vec<u8>, String> {
     let (len, seed) = noise.split_once(':').unwrap_or((noise, "0"));
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("@ wants a number: {text}"));
     let mut state = number(seed)?.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -145,6 +151,7 @@ mod tests {
         assert_eq!(unescape(r#"{"a":"\n\\x41\xff"}"#, false).unwrap(), b"{\"a\":\"\\n\\\\x41\xff\"}");
         assert_eq!(data(r"\x00\n\\\@").unwrap(), b"\0\n\\@");
         assert_eq!(data("@5").unwrap().len(), 5);
+        assert_eq!(data("@5:1@7:2").unwrap(), [data("@5:1").unwrap(), data("@7:2").unwrap()].concat());
         assert_ne!(data("@50:1").unwrap(), data("@50:2").unwrap());
     }
 }

@@ -93,6 +93,8 @@ pub(crate) struct Expected {
     pub(crate) line: usize,
     pub(crate) head: String,
     pub(crate) data: Option<String>,
+    /// The contract leaves open whether it comes.
+    pub(crate) maybe: bool,
 }
 
 /// Many small trials, each on a link of its own.
@@ -246,9 +248,7 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
             let alias = object.strip_prefix("alias ").map(|alias| serde_json::from_str(alias).map_err(|error| wrong(error)));
             Step::Member { link: link.into(), alias: alias.transpose()? }
         }
-        ("login", link) => {
-            Step::Login { link: link.into(), of: object.strip_prefix("as ").unwrap_or(link).into() }
-        }
+        ("login", link) => Step::Login { link: link.into(), of: object.strip_prefix("as ").unwrap_or(link).into() },
         ("node", link) => Step::Node { link: link.into(), of: object.strip_prefix("of ").ok_or_else(|| wrong("node A2 of A"))?.into() },
         ("pass", seconds) => Step::Pass(number(seconds)?),
         ("restart", _) => Step::Restart { kill: false },
@@ -311,6 +311,7 @@ fn template(text: &str) -> Result<Template, Mistake> {
 }
 
 fn expected(line: usize, text: &str) -> Result<Expected, Mistake> {
+    let (maybe, text) = text.strip_prefix("maybe ").map_or((false, text), |text| (true, text));
     let Template { head, data } = template(text).map_err(|mistake| Mistake { line, ..mistake })?;
     let at = |what: String| Mistake { line, what };
     let due: Value = serde_json::from_str(&shorthand(&head, Dialect::Draft2018).map_err(at)?).map_err(|error| at(error.to_string()))?;
@@ -318,7 +319,7 @@ fn expected(line: usize, text: &str) -> Result<Expected, Mistake> {
     if data != "*" && data_len.unwrap_or(0) != text::data(&data).map_err(at)?.len() as u64 {
         return Err(at("datalen does not fit the data".into()));
     }
-    Ok(Expected { line, head, data: (data != "*").then_some(data) })
+    Ok(Expected { line, head, data: (data != "*").then_some(data), maybe })
 }
 
 /// What a sent frame must be so that the relay is not waiting for more: for those that were not meant to be wrong.
