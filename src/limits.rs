@@ -95,6 +95,10 @@ pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
 pub const RECORD_MAX: usize = 512 << 10;
 /// New segments are zeroed ahead in slices of this size, so that no turn waits long for it.
 pub const ZERO_SLICE: usize = 256 << 10;
+/// One more step of upkeep for so many octets written in a turn.
+pub const MAINTENANCE_RATIO: usize = 128 << 10;
+/// Steps of upkeep in one turn at most.
+pub const MAINTENANCE_STEPS_MAX: usize = 8;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 

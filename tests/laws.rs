@@ -113,10 +113,10 @@ impl World {
                     continue;
                 }
                 let user = self.devices[i].user;
-                if let Some(node) = frame.header.get("nodeid").and_then(|v| v.as_str()) {
-                    if self.devices.iter().all(|d| d.node != node) {
-                        self.devices.push(Device { user, node: node.to_owned(), link: None, waiting: Vec::new() });
-                    }
+                if let Some(node) = frame.header.get("nodeid").and_then(|v| v.as_str())
+                    && self.devices.iter().all(|d| d.node != node)
+                {
+                    self.devices.push(Device { user, node: node.to_owned(), link: None, waiting: Vec::new() });
                 }
                 self.devices[i].waiting.push(frame.text("id").to_owned());
             }
@@ -145,7 +145,11 @@ impl World {
                 self.say(from, &format!(r#"{{"op":7,"id":"p","for":[{}],"datalen":{size}}}"#, list.join(",")), &body);
             }
             Step::PostGroup { from, group, kind } => {
-                self.say(from, &format!(r#"{{"op":7,"id":"p","for":[{{"id":"group number {group}","type":{kind}}}],"datalen":3}}"#), b"abc");
+                self.say(
+                    from,
+                    &format!(r#"{{"op":7,"id":"p","for":[{{"id":"group number {group}","type":{kind}}}],"datalen":3}}"#),
+                    b"abc",
+                );
             }
             Step::PostNotify { from, to, note_to } => {
                 let (to, note_to) = (uid(self, to), uid(self, note_to));
@@ -280,7 +284,8 @@ fn what_was_not_acked_comes_again_and_what_was_does_not() {
     core.settle();
     let mut core = core.restart(settings(), |_| true);
     let b = core.login(&b_uid, &b_node);
-    let texts: Vec<String> = core.take(b).into_iter().filter(|f| f.header["op"] == "delivery").map(|f| String::from_utf8(f.data).unwrap()).collect();
+    let texts: Vec<String> =
+        core.take(b).into_iter().filter(|f| f.header["op"] == "delivery").map(|f| String::from_utf8(f.data).unwrap()).collect();
     assert_eq!(texts, ["one", "three"]);
 }
 

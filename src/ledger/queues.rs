@@ -260,6 +260,7 @@ impl Messages {
     }
 
     /// Ends the replay: what nobody owes now is dead.
+    #[allow(clippy::disallowed_methods, reason = "what it gives is sorted before anybody sees it")]
     pub(super) fn settle(&mut self, dead: &mut Dead) {
         self.replaying = false;
         let before = dead.len();

@@ -8,6 +8,6 @@ mod layer;
 mod link;
 mod os;
 
-pub use layer::{Layer, LayerError};
+pub use layer::{Layer, LayerError, TlsConfig};
 pub use link::{Link, Received, Socket};
 pub use os::{Accepted, Bound, Poller, Ready, TcpSocket};

@@ -65,10 +65,12 @@ pub enum Input<'a> {
         /// Which link.
         link: LinkId,
     },
-    /// How many octets of records the store can take before it is full.
+    /// How much the store can take.
     Room {
-        /// Octets, payloads and their overhead together.
+        /// Octets of records, with their overhead, that it takes for sure before it is asked again.
         octets: u64,
+        /// Octets that are free on its disk, as far as is known.
+        disk: u64,
     },
     /// Time passed.
     Tick,

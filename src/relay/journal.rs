@@ -9,8 +9,10 @@ use crate::limits::{CURSOR_AGE_MAX, CURSOR_DIRTY_MAX, CURSOR_RIDE_AGE, LAZY_BYTE
 pub(super) struct Journal {
     /// The newest binding record: nothing that was decided since may leave before it is durable.
     pub(super) barrier: Seq,
-    /// Octets that the store can take before it is full, as far as we know.
+    /// Octets that the store takes for sure.
     pub(super) room: u64,
+    /// Octets that are free on the disk.
+    pub(super) disk: u64,
     /// Nodes whose cursor moved since it was written.
     dirty: Vec<NodeNo>,
     is_dirty: Vec<bool>,
@@ -27,7 +29,7 @@ pub(super) struct Journal {
 impl Journal {
     /// A journal after this record, with room for everything until told otherwise.
     pub(super) fn new(last: Seq) -> Journal {
-        Journal { barrier: last, room: u64::MAX, ..Journal::default() }
+        Journal { barrier: last, room: u64::MAX, disk: u64::MAX, ..Journal::default() }
     }
 
     /// A node acked something; `dead` needs no longer be kept once that is durable.
@@ -69,7 +71,10 @@ impl Journal {
 
     /// Whether there is reason for a commit besides the barrier.
     pub(super) fn presses(&self, now: Mono) -> bool {
-        self.hurried && self.waiting_since.is_some() || self.dirty.len() >= CURSOR_DIRTY_MAX || self.lazy_bytes >= LAZY_BYTES_MAX || self.deadline().is_some_and(|at| at <= now)
+        self.hurried && self.waiting_since.is_some()
+            || self.dirty.len() >= CURSOR_DIRTY_MAX
+            || self.lazy_bytes >= LAZY_BYTES_MAX
+            || self.deadline().is_some_and(|at| at <= now)
     }
 
     /// The cursors that ride with a commit of this turn, and what may be forgotten after it. None of a young

@@ -2,7 +2,7 @@
 //!
 //! [`Relay::handle`] takes one [`Input`] and the time, and *tells* what it wants done as [`Effect`]s; it has no
 //! socket, file, clock or randomness of its own, so that the whole relay also runs in a simulator. This file
-//! only routes. What a request means is in `ops/`, one file an op, each working on a view ([`cx::Cx`]) of the
+//! only routes. What a request means is in `ops/`, one file an op, each working on a view (`cx::Cx`) of the
 //! parts it needs.
 //!
 //! Invariants: everything that leaves carries `after`, the newest binding record when it was decided (law 1);
@@ -108,7 +108,7 @@ impl Relay {
                 self.depart(link, now, out);
                 self.sessions.close(link);
             }
-            Input::Room { octets } => self.journal.room = octets,
+            Input::Room { octets, disk } => (self.journal.room, self.journal.disk) = (octets, disk),
             Input::Tick => self.tick(now, out),
         }
         end_batch(&mut out[first..]);

@@ -80,6 +80,17 @@ pub(super) struct Data<'a> {
     pub(super) body: Payload<'a>,
 }
 
+impl Data<'_> {
+    /// The records that hold parts of it already.
+    pub(super) fn chunks(&self) -> Vec<Seq> {
+        let of = |payload: &Payload<'_>| match payload {
+            Payload::Inline(_) => Vec::new(),
+            Payload::Chunks(chunks) => chunks.clone(),
+        };
+        [of(&self.note), of(&self.body)].concat()
+    }
+}
+
 /// A request that waits for the end of its data.
 #[derive(Debug)]
 pub(super) struct Upload {

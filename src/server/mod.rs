@@ -21,7 +21,7 @@ use self::gate::Gate;
 use self::outbox::Pins;
 use crate::base::{LinkId, Mono, Wall};
 use crate::ledger::{Dead, Ledger, Replay};
-use crate::limits::{OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX};
+use crate::limits::{MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX};
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Recovery, Store, StoreError};
@@ -47,6 +47,9 @@ pub struct Server<S: Socket, D: Disk> {
     effects: Vec<Effect>,
     buffer: Vec<u8>,
     plain: Vec<u8>,
+    /// Octets of records since the last upkeep.
+    written: usize,
+    /// The log has upkeep to do.
     maintenance: bool,
 }
 
@@ -98,6 +101,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER],
             plain: Vec::with_capacity(TLS_RECORD_MAX),
+            written: 0,
             maintenance: true,
         }
     }
@@ -183,7 +187,18 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.release();
         self.write_all(now);
         self.absorb()?;
-        self.maintenance = self.store.maintain()?;
+        self.maintain()
+    }
+
+    /// Upkeep in proportion to what was written, so that it neither falls behind nor makes a turn long.
+    fn maintain(&mut self) -> Result<(), StoreError> {
+        let written = std::mem::take(&mut self.written);
+        for _ in 0..=(written / MAINTENANCE_RATIO).min(MAINTENANCE_STEPS_MAX) {
+            self.maintenance = self.store.maintain()?;
+            if !self.maintenance {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -211,7 +226,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let segment = self.segment_bytes;
         let fits = |octets: &u64| self.store.has_room(RECORDS, usize::try_from(*octets).unwrap_or(usize::MAX));
         let octets = [segment * 3 / 4, segment / 4, segment / 8].into_iter().find(fits).unwrap_or(0);
-        self.relay.handle(Input::Room { octets }, now, &mut self.effects);
+        self.relay.handle(Input::Room { octets, disk: self.store.free_bytes() }, now, &mut self.effects);
     }
 
     fn read_all(&mut self, now: Now) -> Result<(), StoreError> {
@@ -266,7 +281,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
     fn absorb(&mut self) -> Result<(), StoreError> {
         for effect in self.effects.drain(..) {
             match effect {
-                Effect::Append { seq, payload, end } => self.store.append(seq, &payload, end)?,
+                Effect::Append { seq, payload, end } => {
+                    self.written += payload.len();
+                    self.store.append(seq, &payload, end)?;
+                }
                 other => self.gate.hold(other),
             }
         }

@@ -2,17 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
-
-use rustls::ServerConfig;
 
 use super::{Clock, Facts, Server, recover};
 use crate::base::{Mono, OsEntropy};
 use crate::certificate;
 use crate::config::{self, Config, ConfigError};
 use crate::ledger::ReplayError;
-use crate::net::{Accepted, Bound, Layer, Poller, Ready, TcpSocket};
+use crate::net::{Accepted, Bound, Layer, Poller, Ready, TcpSocket, TlsConfig};
 use crate::relay::{Now, Relay, Settings, Timeouts};
 use crate::store::{Directory, Options, StoreError};
 use crate::wire::reply::Site;
@@ -139,7 +136,7 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Binds every configured address, and says where clients find us.
-fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<Bound>, Vec<Arc<ServerConfig>>), RunError> {
+fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<Bound>, Vec<TlsConfig>), RunError> {
     let mut bound = Vec::new();
     let mut tls = Vec::new();
     for (listen, identity) in config.listen.iter().zip(identities) {
@@ -171,7 +168,7 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 }
 
 /// The loop: wait, note who is ready, turn.
-fn serve(mut server: Tcp, mut poller: Poller, tls: &[Arc<ServerConfig>], clock: &Clock) -> Result<(), RunError> {
+fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
     // Listeners that could not accept for want of descriptors, to be tried again at that time.
     let mut paused: Vec<(usize, Mono)> = Vec::new();
@@ -205,7 +202,7 @@ fn round_up(wait: Duration) -> Duration {
     if wait.is_zero() { wait } else { wait + Duration::from_millis(1) }
 }
 
-fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &Arc<ServerConfig>, now: Now, paused: &mut Vec<(usize, Mono)>) {
+fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfig, now: Now, paused: &mut Vec<(usize, Mono)>) {
     loop {
         match poller.accept(listener) {
             Accepted::Nobody => return,

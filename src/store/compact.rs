@@ -73,7 +73,13 @@ impl<D: Disk> Store<D> {
         if self.dying.front().is_some_and(|dying| dying.said < self.durable_end) {
             return self.destroy();
         }
-        if self.spares.len() < SPARES_WANTED && self.spare_step()? == Step::Done {
+        // What is wholly dead comes first: it costs one small record, and soon is a spare that need not be made.
+        let dead = self.victim.is_none().then(|| self.wholly_dead()).flatten();
+        if let Some(number) = dead {
+            self.victim = Some(Victim { number, at: super::format::SEGMENT_HEADER });
+            return self.copy_step();
+        }
+        if self.spares.len() < SPARES_WANTED && self.dying.is_empty() && self.spare_step()? == Step::Done {
             return Ok(Step::Done);
         }
         if self.victim.is_none() {
@@ -170,6 +176,13 @@ impl<D: Disk> Store<D> {
         if sparse && !busy {
             self.sparse.insert(number);
         }
+    }
+
+    /// Takes a segment without anything alive off the list, the oldest first.
+    fn wholly_dead(&mut self) -> Option<u64> {
+        let number = *self.sparse.iter().find(|number| self.sealed[number].live == 0)?;
+        let room = self.tail_fits(footprint(NUMBER_BYTES)) || !self.spares.is_empty() || self.may_make();
+        (room && self.sparse.remove(&number)).then_some(number)
     }
 
     /// Takes the sparsest segment off the list, if its living will find room.

@@ -47,6 +47,12 @@ fn options() -> OpenOptions {
     options
 }
 
+/// Whether the cause is a want of space or descriptors, which peers and neighbours can bring about and which ends.
+pub(super) fn passes(error: &io::Error) -> bool {
+    let kind = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    kind || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
 impl Disk for Directory {
     type File = DirectoryFile;
 

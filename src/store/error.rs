@@ -75,7 +75,7 @@ impl StoreError {
 
     /// Sorts an error from making or opening a file: out of space passes, and so does out of descriptors.
     pub(super) fn making(action: &'static str, file: String, wanted: u64, source: io::Error) -> StoreError {
-        match passes(&source) {
+        match super::directory::passes(&source) {
             true => StoreError::Full { wanted, source: Some(source) },
             false => StoreError::failed(action, file, source),
         }
@@ -85,13 +85,6 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         matches!(self, StoreError::Full { .. })
     }
-}
-
-/// Whether the cause is a want of space or descriptors, which peers and neighbours can bring about and which ends.
-fn passes(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let kind = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    kind || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 impl fmt::Display for StoreError {

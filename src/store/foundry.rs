@@ -1,6 +1,6 @@
 //! Where segments come from and where they go: making, zeroing, recycling and removing their files.
 //!
-//! A segment's file is `<number>.new` until its header is on stable storage, and `<number>.seg` after: so a `.seg`
+//! A segment's file is `fresh.new` or `<number>.new` until its header is on stable storage, and `<number>.seg` after: so a `.seg`
 //! whose header is damaged is rot and never a making that was cut short. A dead segment's file gets a
 //! new number and a new salt by the same way; nothing of its old life is valid under them, so it needs no zeroing.
 //! Every step ends with the directory synced, so names change in the order in which they were asked to.
@@ -52,8 +52,6 @@ impl<F> Segment<F> {
 /// A file on its way to be a segment.
 #[derive(Debug)]
 pub(super) struct Making<F> {
-    /// Of its name only: it gets its number when it is ready, or an older one could be overtaken by the tail.
-    number: u64,
     file: F,
     /// The first octet that is not known to be zeroed on the disk.
     zeroed: u64,
@@ -80,7 +78,11 @@ pub(super) fn seg_name(number: u64) -> String {
     format!("{number:010x}.seg")
 }
 
-/// The name of a segment in the making.
+/// The name of a new segment in the making. There is one at a time, and it gets its number when it is ready: given
+/// before, the tail might overtake it.
+pub(super) const FRESH: &str = "fresh.new";
+
+/// The name of an old segment on its way to be a new one.
 pub(super) fn new_name(number: u64) -> String {
     format!("{number:010x}.new")
 }
@@ -97,12 +99,9 @@ impl<D: Disk> Foundry<D> {
     /// # Errors
     /// `Full`, and then nothing has changed.
     pub(super) fn begin(&mut self, bytes: u32) -> Result<Making<D::File>, StoreError> {
-        let number = self.next_number;
-        let name = new_name(number);
         let file =
-            self.disk.create(&name, bytes.into()).map_err(|e| StoreError::making("make", self.disk.describe(&name), bytes.into(), e))?;
-        self.next_number += 1;
-        Ok(Making { number, file, zeroed: 0 })
+            self.disk.create(FRESH, bytes.into()).map_err(|e| StoreError::making("make", self.disk.describe(FRESH), bytes.into(), e))?;
+        Ok(Making { file, zeroed: 0 })
     }
 
     /// Zeroes one slice more; returns whether all is zeroed.
@@ -110,14 +109,14 @@ impl<D: Disk> Foundry<D> {
     /// # Errors
     /// `Full` where the space could not be reserved, and then the file is removed.
     pub(super) fn zero(&mut self, making: &mut Making<D::File>) -> Result<bool, StoreError> {
-        let (size, name) = (making.file.size(), new_name(making.number));
+        let size = making.file.size();
         let slice = (size - making.zeroed).min(ZERO_SLICE as u64);
         // Synced slice by slice, or the sync at the end would stall the loop for the whole file.
         let written = making.file.write_at(making.zeroed, &ZEROES[..slice as usize]).and_then(|()| making.file.sync_data());
         if let Err(e) = written {
-            let error = StoreError::making("zero", self.disk.describe(&name), size, e);
+            let error = StoreError::making("zero", self.disk.describe(FRESH), size, e);
             if error.is_full() {
-                self.remove(&name)?;
+                self.remove(FRESH)?;
             }
             return Err(error);
         }
@@ -130,7 +129,7 @@ impl<D: Disk> Foundry<D> {
         while !self.zero(&mut making)? {}
         let number = self.next_number;
         self.next_number += 1;
-        self.christen(&new_name(making.number), number, making.file)
+        self.christen(FRESH, number, making.file)
     }
 
     /// Makes a new segment at once.
@@ -163,7 +162,7 @@ impl<D: Disk> Foundry<D> {
         self.sync_dir()
     }
 
-    /// Gives a file that is named `.new` a header and its final name.
+    /// Gives a file a header and its final name.
     fn christen(&mut self, name: &str, number: u64, mut file: D::File) -> Result<Segment<D::File>, StoreError> {
         let mut salt = [0; 8];
         self.entropy.fill(&mut salt);

@@ -189,6 +189,11 @@ impl<D: Disk> Store<D> {
         self.refused.is_none() && self.free / u64::from(self.foundry.segment_bytes) >= wanted
     }
 
+    /// What the disk had when it was last asked, in octets: for a look ahead at what will take long to come.
+    pub fn free_bytes(&self) -> u64 {
+        self.free
+    }
+
     /// The payload of a record that is durable and was not forgotten, straight from the map.
     pub fn read(&self, seq: Seq) -> Option<&[u8]> {
         let place = self.index.get(seq)?;
@@ -219,7 +224,7 @@ impl<D: Disk> Store<D> {
     ///
     /// For callers whose tombstones must outlive what they bury.
     pub fn lingers(&self, seq: Seq) -> bool {
-        self.index.get(seq).is_some() || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
+        self.poisoned || self.index.get(seq).is_some() || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
     }
 
     /// How much there is.

@@ -17,7 +17,7 @@ use crate::base::{Entropy, Seq};
 use crate::limits::{SEGMENT_BYTES_MAX, ZERO_SLICE};
 
 use super::format::{HeaderFault, Kind, Manifest, Place, RECORD_HEADER, SEGMENT_HEADER, footprint};
-use super::foundry::{Foundry, Segment, new_name, number_of, seg_name};
+use super::foundry::{FRESH, Foundry, Segment, new_name, number_of, seg_name};
 use super::index::Index;
 use super::log::{Parts, payload_len};
 use super::scan::Scan;
@@ -57,6 +57,7 @@ impl<D: Disk> Store<D> {
             ..Recovery::default()
         };
         replay(&mut parts, &mut recovery, visit)?;
+        survey.clear_fresh(&mut parts.foundry)?;
         let mut store = match recovery.clean {
             true => resume(parts, &verdict)?,
             false => mend(parts, &survey, &verdict)?,
@@ -82,8 +83,10 @@ impl<D: Disk> Store<D> {
 struct Survey {
     /// In rising order of numbers.
     scans: Vec<Scan>,
-    /// Files that were on their way to be segments.
+    /// Old segments that were on their way to be new ones.
     unfinished: Vec<u64>,
+    /// Whether a new one was in the making.
+    fresh: bool,
 }
 
 /// What is to be done with what there is.
@@ -113,7 +116,12 @@ impl Survey {
             file.drop_cache();
             scans.push(Scan::take(number, &file).map_err(|e| foundry.failed("read", &name, e))?);
         }
-        Ok(Survey { scans, unfinished })
+        Ok(Survey { scans, unfinished, fresh: names.iter().any(|name| name == FRESH) })
+    }
+
+    /// Its name is wanted. How far it was zeroed is not known, so it is not worth keeping.
+    fn clear_fresh<D: Disk>(&self, foundry: &mut Foundry<D>) -> Result<(), StoreError> {
+        if self.fresh { foundry.remove(FRESH) } else { Ok(()) }
     }
 
     /// Tells the tail, what is needed, what is dead; none of it if there is no store yet.
@@ -296,6 +304,7 @@ fn payload_of<F: DiskFile>(segment: &Segment<F>, place: Place) -> &[u8] {
 
 /// Makes a store where there is none.
 fn begin<D: Disk>(mut foundry: Foundry<D>, survey: &Survey) -> Result<Store<D>, StoreError> {
+    survey.clear_fresh(&mut foundry)?;
     clear_unfinished(&mut foundry, survey)?;
     let tail = match survey.scans.first() {
         Some(scan) => foundry.remake(&seg_name(scan.number), scan.number)?,

@@ -1,6 +1,6 @@
 //! The relay without sockets and disk: inputs by hand, effects looked at, records kept in memory.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +99,8 @@ impl Core {
     /// A request with its data, as the inlet would give it.
     pub fn say(&mut self, link: LinkId, header: &str, body: &[u8]) {
         let mut dialect = self.dialects[&link];
-        let request = Request::parse(header.as_bytes(), &mut dialect, &RequestLimits::default()).unwrap_or_else(|e| panic!("{header}: {e:?}"));
+        let request =
+            Request::parse(header.as_bytes(), &mut dialect, &RequestLimits::default()).unwrap_or_else(|e| panic!("{header}: {e:?}"));
         assert_eq!(request.body().len, body.len() as u64, "{header}");
         self.dialects.insert(link, dialect);
         self.input(Input::Request { link, request, dialect, body });

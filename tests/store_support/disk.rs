@@ -190,6 +190,11 @@ impl MemDisk {
         state.durable_names.remove(name);
     }
 
+    fn is_dead(&self) -> bool {
+        let state = self.0.borrow();
+        state.dead_from.is_some_and(|from| state.calls > from)
+    }
+
     /// Counts the call and lets it fail if its time has come.
     fn call(&self) -> io::Result<()> {
         let state = &mut *self.0.borrow_mut();
@@ -329,6 +334,10 @@ impl DiskFile for MemFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         let fails = self.disk.call();
+        if self.disk.is_dead() {
+            // What was to be synced may still reach the platter, or not.
+            return fails;
+        }
         self.with(|content| {
             for sector in std::mem::take(&mut content.dirty) {
                 if fails.is_ok() {

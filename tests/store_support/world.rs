@@ -34,13 +34,13 @@ pub struct World {
     /// Every record that may be there, with its payload.
     pub records: BTreeMap<u64, Vec<u8>>,
     pub forgotten: BTreeSet<u64>,
+    /// Forgotten, and said to be gone for good.
+    pub gone: BTreeSet<u64>,
     /// Batches that are not known to be durable, in order.
     pub undecided: Vec<Vec<u64>>,
     pub durable: u64,
     pub recovery: Recovery,
     pub dice: Dice,
-    /// The newest seq ever used; a seq is reused only if the store does not know it.
-    newest: u64,
 }
 
 /// Records as they were replayed.
@@ -72,11 +72,11 @@ impl World {
             segment_bytes: SEGMENT,
             records: BTreeMap::new(),
             forgotten: BTreeSet::new(),
+            gone: BTreeSet::new(),
             undecided: Vec::new(),
             durable: 0,
             recovery: Recovery::default(),
             dice: Dice::new(seed),
-            newest: 0,
         }
     }
 
@@ -156,7 +156,6 @@ impl World {
                 }
             }
         }
-        self.newest = seq;
         self.undecided.push(seqs.iter().map(|(seq, _)| *seq).collect());
         self.records.extend(seqs);
         Ok(())
@@ -178,6 +177,7 @@ impl World {
         self.undecided.retain(|batch| batch.iter().any(|seq| *seq > self.durable));
         assert!(self.undecided.iter().flatten().all(|seq| *seq > self.durable), "a batch becomes durable as a whole");
         store.check_invariants();
+        self.gone.extend(self.forgotten.iter().filter(|seq| !store.lingers(Seq(**seq))));
         for (seq, payload) in &self.records {
             let expected = (*seq <= self.durable && !self.forgotten.contains(seq)).then_some(&payload[..]);
             assert_eq!(store.read(Seq(*seq)), expected, "record {seq:x}");
@@ -194,6 +194,7 @@ impl World {
         assert_eq!(recovery.records, seen.len());
         for (seq, payload) in &seen {
             assert_eq!(Some(payload), self.records.get(seq), "record {seq:x} is what was appended");
+            assert!(!self.gone.contains(seq), "record {seq:x} was said to be gone");
         }
         for seq in self.living() {
             assert!(seen.contains_key(&seq), "record {seq:x} was durable and not forgotten");

@@ -3,9 +3,8 @@
 mod tls;
 
 use std::fmt;
-use std::sync::Arc;
 
-use rustls::ServerConfig;
+pub use tls::TlsConfig;
 
 /// The peer broke the layer's protocol, or speaks another one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +32,7 @@ impl Layer {
     ///
     /// # Errors
     /// If the configuration cannot serve.
-    pub fn tls(config: Arc<ServerConfig>) -> Result<Layer, LayerError> {
+    pub fn tls(config: TlsConfig) -> Result<Layer, LayerError> {
         Ok(Layer::Tls(Box::new(tls::Tls::new(config)?)))
     }
 

@@ -13,6 +13,9 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, Insufficien
 
 use super::LayerError;
 
+/// A site's certificate and how it wants to be spoken to.
+pub type TlsConfig = Arc<ServerConfig>;
+
 /// One TLS connection.
 pub struct Tls {
     connection: UnbufferedServerConnection,
@@ -28,6 +31,9 @@ impl fmt::Debug for Tls {
     }
 }
 
+/// Where decrypted octets go.
+type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+
 /// What to do once rustls lets us write.
 enum Errand<'a> {
     /// Nothing.
@@ -39,7 +45,7 @@ enum Errand<'a> {
 }
 
 impl Tls {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Tls, LayerError> {
+    pub(super) fn new(config: TlsConfig) -> Result<Tls, LayerError> {
         let connection = UnbufferedServerConnection::new(config).map_err(|e| LayerError(e.to_string()))?;
         Ok(Tls { connection, pending: Vec::new(), ready: false, peer_closed: false })
     }
@@ -88,13 +94,7 @@ impl Tls {
     }
 
     /// Lets rustls work until it wants more input; returns how much of `wire` it is done with.
-    fn drive(
-        &mut self,
-        wire: &mut [u8],
-        out: &mut Vec<u8>,
-        sink: &mut Option<&mut dyn FnMut(&[u8])>,
-        errand: &Errand<'_>,
-    ) -> Result<usize, LayerError> {
+    fn drive(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut Option<Sink<'_>>, errand: &Errand<'_>) -> Result<usize, LayerError> {
         let mut used = 0;
         loop {
             let UnbufferedStatus { mut discard, state, .. } = self.connection.process_tls_records(&mut wire[used..]);

@@ -13,10 +13,10 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, id: &str) {
     };
     cx.journal.acked(me.node, cx.now.mono);
     cx.journal.forget_later(dead, cx.now.mono);
-    if let Some(login) = cx.sessions.get_mut(me.link).and_then(|session| session.login_mut()) {
-        if let Some(at) = login.in_flight.iter().position(|delivery| delivery.message == message) {
-            login.in_flight.remove(at);
-        }
+    if let Some(login) = cx.sessions.get_mut(me.link).and_then(|session| session.login_mut())
+        && let Some(at) = login.in_flight.iter().position(|delivery| delivery.message == message)
+    {
+        login.in_flight.remove(at);
     }
     cx.pump(me.node);
 }

@@ -22,6 +22,7 @@ use super::cx::{Cx, Me, Posted};
 use super::session::Reason;
 use super::upload::Data;
 use crate::base::LinkId;
+use crate::record::Payload;
 use crate::wire::{Dialect, Request, reply};
 
 /// What a sender is told while the disk is full.
@@ -79,10 +80,14 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
     }
     let (id, tells) = answer_of(&request);
     let id = id.to_owned();
+    let chunks = data.as_ref().map(Data::chunks).unwrap_or_default();
     let outcome = match data {
         Ok(data) => member_op(cx, me, request, data),
         Err(refusal) => deny(refusal),
     };
+    if outcome.is_err() {
+        cx.journal.forget_later(chunks, cx.now.mono);
+    }
     match outcome {
         Ok(posted) => {
             let old_dialect = cx.sessions.get(me.link).is_some_and(|session| session.dialect == Dialect::Draft2018);
@@ -141,7 +146,8 @@ pub(super) fn foresee(cx: &Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), 
     if len > cx.settings.message_max {
         return Err(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
     }
-    if !cx.has_room(len) {
+    // Data that cannot fit is refused before it comes, rather than when it has filled the disk for everybody.
+    if len > cx.journal.disk {
         return Err(STORAGE_FULL.to_owned());
     }
     let found = match request {
@@ -155,12 +161,16 @@ pub(super) fn foresee(cx: &Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), 
     }
 }
 
-/// The bound on data that came whole, and room for it.
-fn check_size(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
+/// The bound on a message's data, and room for what of it is not in the log yet.
+fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>]) -> Result<(), Stop> {
     if len > cx.settings.message_max {
         return deny(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
     }
-    check_room(cx, len)
+    let yet_to_store = |payload: &&Payload<'_>| match payload {
+        Payload::Inline(octets) => octets.len() as u64,
+        Payload::Chunks(chunks) => 10 * chunks.len() as u64,
+    };
+    check_room(cx, payloads.iter().map(yet_to_store).sum())
 }
 
 /// Room for a request's records: its data and some kilobytes of what goes with it.

@@ -13,7 +13,7 @@ const TO_USER: u64 = 1;
 const TO_GROUP_AND_SELF: u64 = 2;
 
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>], body: Body, payload: Payload<'_>) -> Outcome {
-    check_size(cx, body.len)?;
+    check_size(cx, body.len, &[&payload])?;
     let mut nodes = resolve(cx, me, to)?;
     nodes.extend(cx.other_nodes(me));
     check_fanout(&nodes)?;

@@ -17,7 +17,7 @@ pub(super) struct Lists<'a> {
 
 /// `note` is the front of the data, the message the rest of it.
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, lists: &Lists<'_>, [note, all]: [Body; 2], data: Data<'_>) -> Outcome {
-    check_size(cx, all.len)?;
+    check_size(cx, all.len, &[&data.note, &data.body])?;
     let mut nodes = resolve(cx, me, lists.to)?;
     let mut note_nodes = resolve(cx, me, lists.note_to)?;
     note_nodes.extend(&nodes);

@@ -1,10 +1,10 @@
 //! Load tester for TMTP relays: many members in one thread, every message verified.
 //!
-//! A *scenario* says what the members do; the [`fleet`] keeps their links (connect, greet, log in, come
-//! back) and hands it what arrives. Below the fleet: [`link`] is one TLS connection cut into frames,
-//! [`reply`] and [`request`] are the two directions of the wire, [`payload`] makes every message
-//! verifiable by itself. Beside it: [`flow`] judges the deliveries from one member to another,
-//! [`tally`] counts and times, [`report`] tells.
+//! A *scenario* says what the members do; the `fleet` keeps their links (connect, greet, log in, come
+//! back) and hands it what arrives. Below the fleet: `link` is one TLS connection cut into frames,
+//! `reply` and `request` are the two directions of the wire, `payload` makes every message
+//! verifiable by itself. Beside it: `flow` judges the deliveries from one member to another,
+//! `tally` counts and times, `report` tells.
 //!
 //! Scenarios import everything else; nothing imports a scenario.
 //!
