@@ -1,26 +1,27 @@
-//! The contract as data: each file below `tests/transcripts` says one rule as a conversation, and is played against the
+//! The protocol as data: each file below `tests/transcripts` says one rule as a conversation, and is played against the
 //! real program over TLS. `tests/transcripts/README.md` tells how to read and write them, `COVERAGE.md` which sentence of
 //! the protocol is shown where.
 //!
 //! `TRANSCRIPT=part-of-a-name cargo test --test transcripts` plays only those.
+#![allow(clippy::disallowed_methods, reason = "clients live in real time")]
 
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use common::frame::{Frame, Intake};
 use common::process::Process;
 use common::run::{Failure, Pieces, Way, play};
-use common::site::Site;
+use common::site::{Link, Received, Site};
 use common::transcript::{Dialect, Transcript};
 use serde_json::json;
-
-/// What the relay does not speak yet: transcripts with such a `needs` line are skipped, and counted aloud.
-const NOT_SPOKEN_YET: &[&str] = &[];
 
 /// How many relays run at a time for one folder; most of their time they wait for each other.
 const AT_ONCE: usize = 4;
@@ -61,11 +62,12 @@ fn every_folder_is_played() {
     assert_eq!(there, FOLDERS.iter().map(|name| name.to_string()).collect());
 }
 
-/// The table of the contract's sentences names every transcript, and nothing that is not there.
+/// The table of the protocol's sentences names every transcript, and nothing that is not there.
 #[test]
 fn coverage_is_complete() {
     let table = fs::read_to_string(format!("{ROOT}/COVERAGE.md")).expect("COVERAGE.md");
-    let named: BTreeSet<String> = table.split('`').filter(|word| word.ends_with(".txt")).map(String::from).collect();
+    let is_transcript = |word: &&str| FOLDERS.iter().any(|folder| word.starts_with(folder));
+    let named: BTreeSet<String> = table.split('`').filter(is_transcript).map(|name| format!("{name}.txt")).collect();
     let there: BTreeSet<String> = FOLDERS
         .iter()
         .flat_map(|folder| listing(&Path::new(ROOT).join(folder)).into_iter().map(move |name| format!("{folder}/{name}")))
@@ -75,6 +77,95 @@ fn coverage_is_complete() {
     let empty =
         table.lines().filter(|line| line.starts_with('|') && line.split('|').rev().nth(1).is_none_or(|cell| cell.trim().is_empty()));
     assert_eq!(empty.collect::<Vec<_>>(), Vec::<&str>::new(), "sentences that nothing shows");
+}
+
+/// A peer that does not speak TLS, or does not finish its handshake, is dropped like one that does not log in in time, and
+/// gets no word of TMTP.
+#[test]
+fn links_without_tls_are_dropped() {
+    let mut site = Process::start(&json!({"limits": {"login_timeout_s": 1}})).expect("a relay");
+    let part_of_a_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    for said in [&b""[..], b"GET / HTTP/1.0\r\n\r\n", b"0011{\"op\":0,\"id\":\"1\"}", b"\x16", part_of_a_hello] {
+        let mut socket = TcpStream::connect(site.address()).expect("a connection");
+        socket.set_read_timeout(Some(Duration::from_secs(15))).expect("a timeout");
+        socket.write_all(said).expect("room to write");
+        let mut answer = Vec::new();
+        match socket.read_to_end(&mut answer) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("{} kept the link open", said.escape_ascii())
+            }
+            // A reset is as good an end as a close.
+            _ => assert!(!answer.contains(&b'{'), "{} was answered {}", said.escape_ascii(), answer.escape_ascii()),
+        }
+    }
+    greeted(&mut site);
+}
+
+/// An unknown uid and a wrong node take like time to refuse: the quickest of many refusals differ by less than any slow hash
+/// or search would cost.
+#[test]
+fn logins_fail_in_like_time() {
+    let mut site = Process::start(&json!({})).expect("a relay");
+    let mut member = greeted(&mut site);
+    let registered = &ask(&mut *member, r#"{"op":1,"newnode":"phone"}"#, "info")[0];
+    let (unknown, wrong) = ("%".repeat(32), "%".repeat(40));
+    let node = registered.str("nodeid").to_string();
+    member.close();
+    let mut quickest = |uid: &str, node: &str| {
+        let head = format!(r#"{{"op":2,"uid":"{uid}","node":"{node}"}}"#);
+        let one = |_| {
+            let mut link = greeted(&mut site);
+            let begin = Instant::now();
+            let answer = ask(&mut *link, &head, "quit");
+            assert_eq!(answer[0].str("error"), "login failed");
+            begin.elapsed()
+        };
+        (0..40).map(one).min().expect("forty")
+    };
+    let (unknown, wrong) = (quickest(&unknown, &node), quickest(registered.str("uid"), &wrong));
+    assert!(unknown.abs_diff(wrong) < Duration::from_micros(1500), "unknown uid: {unknown:?}, wrong node: {wrong:?}");
+}
+
+/// Clients resend after seconds, so an ack must not wait for company: most come within milliseconds.
+#[test]
+fn acks_come_within_milliseconds() {
+    let mut site = Process::start(&json!({})).expect("a relay");
+    let mut member = greeted(&mut site);
+    ask(&mut *member, r#"{"op":1,"newnode":"phone"}"#, "info");
+    let mut times: Vec<Duration> = (0..50)
+        .map(|_| {
+            let begin = Instant::now();
+            ask(&mut *member, r#"{"op":7,"id":"p","for":[],"datalen":1}"#, "ack");
+            begin.elapsed()
+        })
+        .collect();
+    times.sort();
+    assert!(times[25] < Duration::from_millis(100), "half of all acks took {:?} and more", times[25]);
+}
+
+/// A link that has been greeted.
+fn greeted(site: &mut Process) -> Box<dyn Link> {
+    let mut link = site.connect().expect("a link");
+    ask(&mut *link, r#"{"op":0,"id":"1"}"#, "tmtprev");
+    link
+}
+
+/// Sends a request (a Post with one octet) and takes all frames that come, up to one of the op that is waited for.
+fn ask(link: &mut dyn Link, head: &str, last: &str) -> Vec<Frame> {
+    let data = if head.contains("datalen") { "x" } else { "" };
+    link.send(format!("{:04x}{head}{data}", head.len()).as_bytes());
+    let mut intake = Intake::default();
+    let mut frames: Vec<Frame> = Vec::new();
+    while frames.last().is_none_or(|frame| frame.str("op") != last) {
+        match link.receive(Duration::from_secs(15)) {
+            Received::Record(record) => intake.record(&record),
+            end => panic!("no {last} to {head}: {end:?}"),
+        }
+        while let Some(frame) = intake.frame().expect("a canonical frame") {
+            frames.push(frame);
+        }
+    }
+    frames
 }
 
 fn listing(directory: &Path) -> Vec<String> {
@@ -104,11 +195,6 @@ fn folder(folder: &str) {
             Ok(_) => {}
             Err(mistake) => failures.push(format!("{name}: {mistake}")),
         }
-    }
-    let all = transcripts.len();
-    transcripts.retain(|(_, transcript)| !transcript.needs.iter().any(|need| NOT_SPOKEN_YET.contains(&need.as_str())));
-    if transcripts.len() < all {
-        say(&format!("{folder}: {} of {all} transcripts skipped, they need what is not spoken yet", all - transcripts.len()));
     }
     let jobs: Vec<Job> = transcripts
         .iter()
@@ -168,9 +254,4 @@ impl Job<'_> {
             Failure { before: format!("{}\n  log:{tail}", failure.before), ..failure }
         })
     }
-}
-
-/// Past the test harness, which shows what passes only when asked.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Judges frames from the relay by the contract alone: own framing, own sorting and escaping, own checksum.
+//! Judges frames from the relay by the protocol alone: own framing, own sorting and escaping, own checksum.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -107,7 +107,7 @@ pub(crate) fn judge(text: &[u8]) -> Result<Value, String> {
     let is_message = match op {
         "tmtprev" | "registered" | "info" | "ack" | "quit" | "ohi" => false,
         "login" | "user" | "ohiedit" | "invite" | "member" | "delivery" | "notify" | "ping" => true,
-        _ => return Err(format!("an op that the contract does not know: {shown}")),
+        _ => return Err(format!("an op that the protocol does not know: {shown}")),
     };
     if is_message != object.contains_key("headsum") {
         return Err(format!("headsum goes with messages, and with nothing else: {shown}"));
@@ -168,7 +168,7 @@ fn judge_time(posted: &Value) -> Result<(), String> {
     if away.whole_seconds().abs() <= 600 { Ok(()) } else { Err("not about now".into()) }
 }
 
-/// A uid (32) or nodeid (40): base32 of the contract's own alphabet.
+/// A uid (32) or nodeid (40): base32 of the protocol's own alphabet.
 pub(crate) fn judge_code(code: &str, len: usize) -> Result<(), String> {
     let known = code.bytes().all(|c| b"%+123456789BCDFGHJKLMNPQRSTVWXYZ".contains(&c));
     if known && code.len() == len { Ok(()) } else { Err(format!("{code:?} is not {len} digits of base32")) }
@@ -177,8 +177,8 @@ pub(crate) fn judge_code(code: &str, len: usize) -> Result<(), String> {
 /// The octets that a code stands for.
 pub(crate) fn decode(code: &str) -> Vec<u8> {
     let digit = |c: u8| b"%+123456789BCDFGHJKLMNPQRSTVWXYZ".iter().position(|known| *known == c).expect("a digit of base32");
-    let bits: Vec<bool> = code.bytes().flat_map(|c| (0..5).rev().map(move |bit| digit(c) >> bit & 1 == 1)).collect();
-    bits.chunks_exact(8).map(|octet| octet.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit))).collect()
+    let bits: Vec<bool> = code.bytes().flat_map(|c| (0..5).rev().map(move |bit| (digit(c) >> bit) & 1 == 1)).collect();
+    bits.chunks_exact(8).map(|octet| octet.iter().fold(0, |sum, bit| (sum << 1) | u8::from(*bit))).collect()
 }
 
 /// The checksum of a header as it would be without it.
@@ -191,11 +191,11 @@ pub(crate) fn headsum(head: &Value) -> u32 {
 
 /// CRC-32C (Castagnoli), bit by bit.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
-    let octet = |crc: u32, octet: &u8| (0..8).fold(crc ^ u32::from(*octet), |crc, _| crc >> 1 ^ (crc & 1) * 0x82f6_3b78);
+    let octet = |crc: u32, octet: &u8| (0..8).fold(crc ^ u32::from(*octet), |crc, _| (crc >> 1) ^ ((crc & 1) * 0x82f6_3b78));
     !bytes.iter().fold(!0, octet)
 }
 
-/// A header as the contract writes it: keys sorted bytewise, no white space, Go's escapes.
+/// A header as the protocol writes it: keys sorted bytewise, no white space, Go's escapes.
 pub(crate) fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write_value(&mut text, value);

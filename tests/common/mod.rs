@@ -1,4 +1,4 @@
-//! What the tests share: transcripts (the contract as data), the judge of every frame, and the real relay over TLS.
+//! What the tests share: transcripts (the protocol as data), the judge of every frame, and the real relay over TLS.
 //!
 //! [`transcript`] reads a file into steps, [`run`] plays them against any [`site::Site`], [`frame`] judges each frame on
 //! its own terms, [`process`] is the site that users get: the program itself, over TLS on loopback. Nothing here uses

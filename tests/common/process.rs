@@ -1,4 +1,5 @@
 //! The site that users get: the program itself, its log on stderr, links over TLS.
+#![allow(clippy::disallowed_methods, reason = "clients live in real time")]
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -59,15 +60,9 @@ impl Process {
     }
 
     fn wait(&mut self, within: Duration) -> Result<std::process::ExitStatus, String> {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
-                return Ok(status);
-            }
-            if begin.elapsed() > within {
-                return Err(format!("the relay did not end within {within:?}"));
-            }
-            thread::sleep(Duration::from_millis(2));
+        match self.log.wait_for(within, |line| (line == END).then_some(())) {
+            Some(()) => self.child.wait().map_err(|error| error.to_string()),
+            None => Err(format!("the relay did not end within {within:?}")),
         }
     }
 }
@@ -180,8 +175,10 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// What separates the lives of a relay in its log.
+/// What begins the life of a relay in its log.
 const LIFE: &str = "--- started";
+/// What ends it: nobody writes to its stderr any more.
+const END: &str = "--- ended";
 
 /// The lines of a relay's log as they come.
 #[derive(Clone, Default)]
@@ -199,6 +196,8 @@ impl Log {
                 log.lines().push(line);
                 log.0.1.notify_all();
             }
+            log.lines().push(END.into());
+            log.0.1.notify_all();
         });
     }
 

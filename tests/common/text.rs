@@ -57,15 +57,17 @@ pub(crate) fn data(text: &str) -> Result<Vec<u8>, String> {
 
 fn noise(noise: &str) -> Result<Vec<u8>, String> {
     let (len, seed) = noise.split_once(':').unwrap_or((noise, "0"));
-    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("@ wants a number: {text}"));
-    let mut state = number(seed)?.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut octet = || {
+    let number = |text: &str| text.parse::<usize>().map_err(|_| format!("@ wants a number: {text}"));
+    let (len, mut state) = (number(len)?, (number(seed)? as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut noise = Vec::with_capacity(len + 8);
+    while noise.len() < len {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 32) as u8
-    };
-    Ok((0..number(len)?).map(|_| octet()).collect())
+        noise.extend_from_slice(&state.to_le_bytes());
+    }
+    noise.truncate(len);
+    Ok(noise)
 }
 
 /// Where the JSON value at the beginning of `text` ends; `None` if it does not. Only quotes and brackets are looked at, so

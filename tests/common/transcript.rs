@@ -44,8 +44,6 @@ pub(crate) struct Transcript {
     /// The first line: the rule in words.
     pub(crate) rule: String,
     pub(crate) dialects: Vec<Dialect>,
-    /// What the relay must have learnt before this can hold.
-    pub(crate) needs: Vec<String>,
     /// Whether one run is enough: where time is what it is about.
     pub(crate) once: bool,
     pub(crate) config: Value,
@@ -93,7 +91,7 @@ pub(crate) struct Expected {
     pub(crate) line: usize,
     pub(crate) head: String,
     pub(crate) data: Option<String>,
-    /// The contract leaves open whether it comes.
+    /// The protocol leaves open whether it comes.
     pub(crate) maybe: bool,
 }
 
@@ -165,8 +163,7 @@ impl Transcript {
     pub(crate) fn parse(file: &str) -> Result<Transcript, Mistake> {
         let rule = file.lines().next().and_then(|line| line.strip_prefix("# "));
         let rule = rule.ok_or(Mistake { line: 1, what: "the first line says the rule: `# ...`".into() })?.to_string();
-        let mut transcript =
-            Transcript { rule, dialects: Dialect::ALL.into(), needs: Vec::new(), once: false, config: Value::Null, steps: Vec::new() };
+        let mut transcript = Transcript { rule, dialects: Dialect::ALL.into(), once: false, config: Value::Null, steps: Vec::new() };
         let lines = unrolled(file)?;
         let mut rest = &lines[..];
         while let Some((line, text)) = rest.first() {
@@ -188,9 +185,8 @@ impl Transcript {
                 let named = |name: &str| Dialect::ALL.into_iter().find(|dialect| dialect.name() == name);
                 self.dialects = rest.split(' ').map(named).collect::<Option<_>>().ok_or_else(|| wrong("auto, 2018 or 2020"))?;
             }
-            "needs" => self.needs.extend(rest.split(' ').map(String::from)),
             "once" => self.once = true,
-            "config" => self.config = serde_json::from_str(rest).map_err(|error| wrong(error))?,
+            "config" => self.config = serde_json::from_str(rest).map_err(wrong)?,
             _ => {
                 let step = if first == "cases" { Step::Cases(cases(rest, block)?) } else { step(line, first, rest, block)? };
                 return Ok(Some(step));
@@ -245,7 +241,7 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         ("connect", link) => Step::Connect(link.into()),
         ("greet", link) => Step::Greet(link.into()),
         ("member", link) => {
-            let alias = object.strip_prefix("alias ").map(|alias| serde_json::from_str(alias).map_err(|error| wrong(error)));
+            let alias = object.strip_prefix("alias ").map(|alias| serde_json::from_str(alias).map_err(wrong));
             Step::Member { link: link.into(), alias: alias.transpose()? }
         }
         ("login", link) => Step::Login { link: link.into(), of: object.strip_prefix("as ").unwrap_or(link).into() },
@@ -330,7 +326,7 @@ fn lint(frame: &Template) -> Result<(), String> {
     let head: Value = serde_json::from_slice(&head).map_err(|error| format!("{error}: {}", frame.head))?;
     let len = |name: &str| {
         let fields = head.as_object().into_iter().flatten();
-        fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_u64()).last().unwrap_or(Some(0))
+        fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_u64()).next_back().unwrap_or(Some(0))
     };
     let due = len("datalen").ok_or("datalen is no length")?;
     let data = text::data(&frame.data)?.len() as u64;

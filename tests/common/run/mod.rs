@@ -1,15 +1,20 @@
 //! Plays a transcript against a site, and watches what must hold in every one: that an id always means the same message,
 //! that ids rise, that a link says nothing that was not expected.
 
+mod cases;
+mod fit;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::frame::{Frame, Intake, canonical, crc32c, decode, judge_code};
+use super::frame::{Frame, Intake, canonical, decode, judge_code};
 use super::site::{Link, Received, Site, Stop};
 use super::text;
-use super::transcript::{Case, Cases, Dialect, Expected, Outcome, Sent, Start, Step, Template, Transcript, numbered, shorthand};
+use super::transcript::{Dialect, Expected, Step, Template, Transcript, numbered, shorthand};
+use fit::fits;
 
 /// How long to wait for what must come; generous, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -109,8 +114,8 @@ struct Run<'a> {
     line: usize,
     links: BTreeMap<String, Client>,
     values: BTreeMap<String, Value>,
-    /// What each message id has meant: header, checksum of the data.
-    messages: BTreeMap<String, (String, u32)>,
+    /// What each message id has meant: header, hash of the data.
+    messages: BTreeMap<String, (String, u64)>,
     highest: String,
     /// Uids and nodeids that were given out.
     codes: BTreeSet<String>,
@@ -289,7 +294,7 @@ impl Run<'_> {
                 "ack" if frame.str("id") == "new node" && frame.head.get("error").is_none() => acked = true,
                 "user" if frame.str("newnode") == label => {
                     node = Some(frame.str("nodeid").to_string());
-                    self.ack(of, &frame.str("id").to_string())?;
+                    self.ack(of, frame.str("id"))?;
                 }
                 _ => return Err(format!("{of} wanted a new node and got {}", canonical(&frame.head))),
             }
@@ -446,7 +451,9 @@ impl Run<'_> {
             }
         } else if frame.is_message() {
             let (id, from) = (frame.str("id").to_string(), frame.str("from").to_string());
-            let meaning = (canonical(&frame.head), crc32c(&frame.data));
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&frame.data);
+            let meaning = (canonical(&frame.head), hasher.finish());
             let known = self.messages.entry(id.clone()).or_insert_with(|| meaning.clone());
             if *known != meaning {
                 return Err(format!("this id was another message before: {}", known.0));
@@ -640,114 +647,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-
-    // ---- cases ----
-
-    /// Plays all trials, so that one report shows every row that fails.
-    fn cases(&mut self, cases: &Cases) -> Done {
-        let mut failures = Vec::new();
-        for (number, case) in cases.cases.iter().enumerate() {
-            self.line = case.line;
-            let me = format!("case {number} of line {}", case.line);
-            let result = self.begin(&me, cases.start, &format!("case {number} of {}", case.line)).and_then(|()| self.case(&me, case));
-            if let Err(trouble) = result {
-                let sent = self.trace.iter().rev().find(|line| line.starts_with(&format!("{me} > ")) && !line.contains("barrier"));
-                failures.push(format!("line {}: {trouble}\n    after {}", case.line, sent.map_or("nothing", String::as_str)));
-            }
-            if let Some(client) = self.links.remove(&me) {
-                client.link.close();
-            }
-        }
-        if failures.is_empty() { Ok(()) } else { Err(format!("{} cases fail:\n  {}", failures.len(), failures.join("\n  "))) }
-    }
-
-    fn begin(&mut self, me: &str, start: Start, alias: &str) -> Done {
-        for name in ["me.uid", "me.node", "me.alias"] {
-            self.values.remove(name);
-        }
-        match start {
-            Start::Connected => self.connect(me),
-            Start::Greeted => self.greet(me),
-            Start::Member => {
-                self.member(me, Some(alias))?;
-                self.values.insert("me.alias".into(), alias.into());
-                for what in ["uid", "node"] {
-                    let value = self.value(&format!("{me}.{what}"))?;
-                    self.values.insert(format!("me.{what}"), value);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn case(&mut self, me: &str, case: &Case) -> Done {
-        if let Some(before) = &case.before {
-            let bytes = self.frame(before)?;
-            self.note_request(me, &bytes)?;
-            self.send(me, &bytes)?;
-            self.settle(me)?;
-        }
-        let (bytes, id) = match &case.sent {
-            Sent::Frame(frame) => {
-                let bytes = self.frame(frame)?;
-                self.note_request(me, &bytes)?;
-                let id = request_id(&bytes).unwrap_or_default();
-                (bytes, id)
-            }
-            Sent::Raw(raw) => (text::data(&self.filled(raw)?)?, String::new()),
-        };
-        self.send(me, &bytes)?;
-        self.let_go(None);
-        let logged_in = self.client(me)?.stage == Stage::LoggedIn;
-        let barrier = (case.outcomes.contains(&Outcome::Nothing) && logged_in).then(|| self.barrier(me)).transpose()?;
-        let within = if case.outcomes.contains(&Outcome::Nothing) && !logged_in { QUIET } else { PATIENCE };
-        let mut messages = 0;
-        let outcome = loop {
-            match self.next(me, within)? {
-                Got::Nothing if within == PATIENCE => return Err("nothing came".into()),
-                Got::Nothing => break Outcome::Nothing,
-                Got::Closed => break Outcome::Closed,
-                Got::Frame(frame) if frame.is_message() => messages += 1,
-                Got::Frame(frame) if frame.str("op") == "quit" => {
-                    fits(&json!({"error": "*", "op": "quit"}), &frame.head, &mut BTreeMap::new())?;
-                    break Outcome::Quit(frame.str("error").into());
-                }
-                Got::Frame(frame) if frame.str("op") == "ack" && Some(frame.str("id")) == barrier.as_deref() => break Outcome::Nothing,
-                Got::Frame(frame) if frame.str("op") == "ack" => {
-                    if frame.str("id") != id {
-                        return Err(format!("an ack with another id: {}", shown(&frame.text)));
-                    }
-                    break match (frame.head.get("error").and_then(Value::as_str), frame.head.get("msgid")) {
-                        (Some(error), _) => Outcome::AckError(Some(error.into())),
-                        (None, Some(_)) => Outcome::AckPosted,
-                        (None, None) => Outcome::Ack,
-                    };
-                }
-                Got::Frame(frame) => break Outcome::Reply(frame.str("op").into()),
-            }
-        };
-        if !case.outcomes.iter().any(|due| accepts(due, &outcome)) {
-            return Err(format!("{outcome:?}, due {:?}", case.outcomes));
-        }
-        match outcome {
-            Outcome::Quit(_) => self.closed(me, None, None),
-            Outcome::AckError(_) | Outcome::Nothing if messages > 0 => Err("something happened all the same".into()),
-            Outcome::AckError(_) => self.idle(me, None),
-            Outcome::Ack | Outcome::AckPosted => self.settle(me),
-            Outcome::Reply(op) if op == "registered" => {
-                self.take(me, json!({"info": "login ok", "op": "info"}))?;
-                self.settle(me)
-            }
-            Outcome::Closed | Outcome::Nothing | Outcome::Reply(_) => Ok(()),
-        }
-    }
-}
-
-fn accepts(due: &Outcome, got: &Outcome) -> bool {
-    match (due, got) {
-        (Outcome::Ack, Outcome::AckPosted) | (Outcome::AckError(None), Outcome::AckError(_)) => true,
-        _ => due == got,
-    }
 }
 
 /// The request's id as the relay must echo it; what serde_json cannot read, such as absurd numbers, is taken apart as text.
@@ -757,12 +656,12 @@ fn request_id(frame: &[u8]) -> Option<String> {
     match serde_json::Deserializer::from_slice(head).into_iter::<Value>().next()? {
         Ok(head) => {
             let fields = head.as_object()?.iter();
-            fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, value)| id(value)).last()
+            fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, value)| id(value)).next_back()
         }
         Err(_) => {
             let head = std::str::from_utf8(head).ok()?;
             let fields = text::fields(&head[..text::value_end(head)?]).ok()?.into_iter();
-            let value = fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, value)| value).last()?;
+            let value = fields.filter(|(key, _)| key.eq_ignore_ascii_case("id")).map(|(_, value)| value).next_back()?;
             serde_json::from_str(&value).ok().as_ref().map(id)
         }
     }
@@ -777,44 +676,6 @@ fn variable(text: &str) -> &str {
     let first = word(text);
     let second = text[first..].strip_prefix('.').map_or(0, word);
     if second > 0 { &text[..first + 1 + second] } else { &text[..first] }
-}
-
-/// Whether `got` is what is `due`: `"*"` is anything, `"$x"` a value that is bound now or was before, `["~", ...]` a list in any
-/// order.
-fn fits(due: &Value, got: &Value, values: &mut BTreeMap<String, Value>) -> Result<(), String> {
-    match (due, got) {
-        (Value::String(due), _) if due == "*" => Ok(()),
-        (Value::String(due), _) if due.len() > 1 && due.starts_with('$') => match values.get(&due[1..]) {
-            Some(value) if value == got => Ok(()),
-            Some(value) => Err(format!("{due} is {value}, not {got}")),
-            None => {
-                values.insert(due[1..].into(), got.clone());
-                Ok(())
-            }
-        },
-        (Value::Array(due), Value::Array(got)) if due.first().is_some_and(|first| first == "~") => {
-            let mut left = got.clone();
-            for due in &due[1..] {
-                let at = left.iter().position(|got| fits(due, got, values).is_ok()).ok_or_else(|| format!("{due} is not there"))?;
-                left.remove(at);
-            }
-            if left.is_empty() { Ok(()) } else { Err(format!("{left:?} too much")) }
-        }
-        (Value::Array(due), Value::Array(got)) if due.len() == got.len() => {
-            due.iter().zip(got).try_for_each(|(due, got)| fits(due, got, values))
-        }
-        (Value::Object(due), Value::Object(got)) => {
-            if let Some(key) = got.keys().find(|key| !due.contains_key(*key)) {
-                return Err(format!("{key} is not due"));
-            }
-            due.iter().try_for_each(|(key, due)| {
-                let got = got.get(key).ok_or_else(|| format!("{key} is missing"))?;
-                fits(due, got, values).map_err(|trouble| format!("{key}: {trouble}"))
-            })
-        }
-        _ if due == got => Ok(()),
-        _ => Err(format!("{got}, due {due}")),
-    }
 }
 
 fn differs(name: &str, trouble: &str, due: &str, frame: &Frame) -> String {
