@@ -98,7 +98,9 @@ pub const ZERO_SLICE: usize = 256 << 10;
 /// One more step of upkeep for so many octets written in a turn.
 pub const MAINTENANCE_RATIO: usize = 128 << 10;
 /// Steps of upkeep in one turn at most.
-pub const MAINTENANCE_STEPS_MAX: usize = 8;
+pub const MAINTENANCE_STEPS_MAX: usize = 32;
+/// Octets that may be read from segments before the memory they filled is given back.
+pub const RESIDENT_MAX: usize = 8 << 20;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 

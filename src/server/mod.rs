@@ -27,7 +27,7 @@ use crate::relay::{Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Recovery, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
-pub use run::{RunError, run};
+pub use run::{RunError, run, settings};
 
 /// The relay with its links and its log.
 pub struct Server<S: Socket, D: Disk> {

@@ -110,7 +110,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
 }
 
 /// The relay's settings, from the configuration.
-fn settings(config: &Config) -> Settings {
+pub fn settings(config: &Config) -> Settings {
     let limits = &config.limits;
     let auth_by = serde_json::Value::Array(config.authby.iter().map(config::AuthBy::greeting).collect());
     Settings {

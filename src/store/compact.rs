@@ -8,8 +8,9 @@
 //! Copies and drop records ride with the next commit. Only if a whole further step comes without one, `maintain` commits
 //! by itself: an idle store must shrink too.
 //!
-//! Since no sealed segment stays with half or more of it dead, the disk holds less than twice the live octets,
-//! plus the tail, two spares and a victim with its copies.
+//! Copying begins only when the segments with anything alive hold more than twice the live octets and two segments: what is
+//! sparse for a moment under load is dead the next, and costs nothing then. So the disk holds at most twice the live octets,
+//! and some segments: those two, the dying, and at most two spares.
 
 use crate::base::Seq;
 use crate::limits::COMPACT_SLICE;
@@ -64,6 +65,7 @@ impl<D: Disk> Store<D> {
         if self.in_batch() {
             return Ok(true);
         }
+        self.release_memory();
         let step = self.step().inspect_err(|_| self.poisoned = true)?;
         Ok(step == Step::Done)
     }
@@ -74,15 +76,15 @@ impl<D: Disk> Store<D> {
             return self.destroy();
         }
         // What is wholly dead comes first: it costs one small record, and soon is a spare that need not be made.
-        let dead = self.victim.is_none().then(|| self.wholly_dead()).flatten();
-        if let Some(number) = dead {
-            self.victim = Some(Victim { number, at: super::format::SEGMENT_HEADER });
-            return self.copy_step();
+        if let Some(number) = self.wholly_dead()
+            && self.say_needless(number)?
+        {
+            return Ok(Step::Done);
         }
         if self.spares.len() < SPARES_WANTED && self.dying.is_empty() && self.spare_step()? == Step::Done {
             return Ok(Step::Done);
         }
-        if self.victim.is_none() {
+        if self.victim.is_none() && self.is_wasteful() {
             self.victim = self.sparsest().map(|number| Victim { number, at: super::format::SEGMENT_HEADER });
         }
         if self.victim.is_some() {
@@ -178,11 +180,29 @@ impl<D: Disk> Store<D> {
         }
     }
 
-    /// Takes a segment without anything alive off the list, the oldest first.
-    fn wholly_dead(&mut self) -> Option<u64> {
-        let number = *self.sparse.iter().find(|number| self.sealed[number].live == 0)?;
-        let room = self.tail_fits(footprint(NUMBER_BYTES)) || !self.spares.is_empty() || self.may_make();
-        (room && self.sparse.remove(&number)).then_some(number)
+    /// A segment without anything alive, the oldest first.
+    fn wholly_dead(&self) -> Option<u64> {
+        self.sparse.iter().copied().find(|number| self.sealed[number].live == 0)
+    }
+
+    /// Says that a segment is needed no more; whether there was room to say it.
+    fn say_needless(&mut self, number: u64) -> Result<bool, StoreError> {
+        if !self.find_room(footprint(NUMBER_BYTES))? {
+            return Ok(false);
+        }
+        self.sparse.remove(&number);
+        let said = self.place(Kind::Drop, true, Seq::ZERO, &number.to_le_bytes());
+        self.dying.push_back(Dying { number, said, awaited: false });
+        Ok(true)
+    }
+
+    /// Whether copying is worth its while: the disk holds more than twice what lives, and some. Below that, what is
+    /// sparse now will most likely be dead soon, and costs nothing then.
+    fn is_wasteful(&self) -> bool {
+        let segment = self.foundry.segment_bytes as usize;
+        let living = self.sealed.values().filter(|segment| segment.live > 0).chain([&self.tail]);
+        let (held, live) = living.fold((0, 0), |(held, live), segment| (held + segment.bytes(), live + segment.live));
+        held > 2 * live + 2 * segment
     }
 
     /// Takes the sparsest segment off the list, if its living will find room.
@@ -213,13 +233,11 @@ impl<D: Disk> Store<D> {
             looks += 1;
         }
         let copied_all = at >= end || self.sealed[&number].live == 0;
-        if !copied_all || !self.find_room(footprint(NUMBER_BYTES))? {
-            self.victim = Some(Victim { number, at });
-            return Ok(if copied_all { Step::Nothing } else { Step::Done });
+        if copied_all && self.say_needless(number)? {
+            return Ok(Step::Done);
         }
-        let said = self.place(Kind::Drop, true, Seq::ZERO, &number.to_le_bytes());
-        self.dying.push_back(Dying { number, said, awaited: false });
-        Ok(Step::Done)
+        self.victim = Some(Victim { number, at });
+        Ok(if copied_all { Step::Nothing } else { Step::Done })
     }
 
     /// Adds a copy of a record that is still read where it was; room has been found.

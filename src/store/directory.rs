@@ -164,6 +164,12 @@ impl DiskFile for DirectoryFile {
         self.map.as_ref().map_or(&[], Map::bytes)
     }
 
+    fn release(&self) {
+        if let Some(map) = &self.map {
+            map.release();
+        }
+    }
+
     fn retire(&mut self) {
         self.file = None;
     }

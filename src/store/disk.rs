@@ -60,6 +60,8 @@ pub trait DiskFile {
     fn expose(&mut self, end: usize) -> io::Result<()>;
     /// The octets that have been exposed, from the start of the file.
     fn exposed(&self) -> &[u8];
+    /// Gives back the memory that reading [`exposed`](DiskFile::exposed) has filled, where that means anything.
+    fn release(&self) {}
     /// Nothing more will be written, read or synced; what has been exposed stays.
     fn retire(&mut self);
 }

@@ -5,6 +5,7 @@
 //! new number and a new salt by the same way; nothing of its old life is valid under them, so it needs no zeroing.
 //! Every step ends with the directory synced, so names change in the order in which they were asked to.
 
+use std::cell::Cell;
 use std::io;
 
 use crate::base::{Entropy, Seq};
@@ -26,6 +27,8 @@ pub(super) struct Segment<F> {
     pub(super) live: usize,
     /// The lowest and the highest seq that was ever written here.
     pub(super) reach: Option<(Seq, Seq)>,
+    /// It was read since its memory was last given back.
+    pub(super) read: Cell<bool>,
 }
 
 impl<F> Segment<F> {
@@ -172,7 +175,7 @@ impl<D: Disk> Foundry<D> {
         file.sync_data().map_err(|e| self.failed("sync", name, e))?;
         self.disk.rename(name, &seg_name(number)).map_err(|e| self.failed("rename", name, e))?;
         self.sync_dir()?;
-        Ok(Segment { header, file, end: SEGMENT_HEADER, live: 0, reach: None })
+        Ok(Segment { header, file, end: SEGMENT_HEADER, live: 0, reach: None, read: Cell::new(false) })
     }
 
     pub(super) fn sync_dir(&mut self) -> Result<(), StoreError> {

@@ -1,9 +1,10 @@
 //! The store in use: batches into the tail, commits, reads.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::Seq;
-use crate::limits::RECORD_MAX;
+use crate::limits::{RECORD_MAX, RESIDENT_MAX};
 
 use super::compact::{Dying, Victim};
 use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint};
@@ -43,6 +44,8 @@ pub struct Store<D: Disk> {
     /// What the disk had when it last refused to make a segment.
     pub(super) refused: Option<u64>,
     pub(super) poisoned: bool,
+    /// Octets read since memory was last given back.
+    resident: Cell<usize>,
 }
 
 /// The batch that still lacks its end. It has no place yet: only when its size is known is it clear in which segment it goes.
@@ -94,6 +97,8 @@ impl<D: Disk> Store<D> {
             free: 0,
             refused: None,
             poisoned: false,
+            // Replay has read everything.
+            resident: Cell::new(RESIDENT_MAX),
         }
     }
 
@@ -201,10 +206,23 @@ impl<D: Disk> Store<D> {
             true => &self.tail,
             false => &self.sealed[&place.number()],
         };
+        segment.read.set(true);
         // What is pending has a place and is not exposed.
         let bytes = segment.file.exposed().get(place.offset()..)?;
         let len = payload_len(bytes)?;
+        self.resident.set(self.resident.get() + len);
         Some(&bytes[RECORD_HEADER..][..len])
+    }
+
+    /// Gives back the memory that reading has filled, once it is much: a message of a gigabyte must not stay in it.
+    pub(super) fn release_memory(&mut self) {
+        if self.resident.get() < RESIDENT_MAX {
+            return;
+        }
+        self.resident.set(0);
+        for segment in self.sealed.values().filter(|segment| segment.read.replace(false)) {
+            segment.file.release();
+        }
     }
 
     /// The record is no longer needed, and what made it so is durable. Unknown and forgotten ones are ignored.
@@ -217,6 +235,11 @@ impl<D: Disk> Store<D> {
             if number == self.tail.number() { &mut self.tail } else { self.sealed.get_mut(&number).expect("an indexed segment is there") };
         let len = payload_len(&segment.file.exposed()[place.offset()..]).expect("a durable record is exposed");
         segment.live -= footprint(len);
+        segment.read.set(true);
+        // To look at a record's head, the system maps up to this much around it.
+        const AROUND: usize = 64 << 10;
+        self.resident.set(self.resident.get() + len.min(AROUND));
+        self.release_memory();
         self.note_if_sparse(number);
     }
 

@@ -7,7 +7,7 @@
 
 use std::{fs::File, io};
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
 /// A shared, read-only view of the written part of a file.
 #[derive(Debug)]
@@ -33,6 +33,13 @@ impl Map {
     pub(super) fn advance(&mut self, written: usize) {
         assert!(self.written <= written && written <= self.map.len(), "a map only grows, within its file");
         self.written = written;
+    }
+
+    /// Gives the memory back that reading has filled; what is read again is fetched again.
+    pub(super) fn release(&self) {
+        // SAFETY: the map is shared and read-only, so its pages hold nothing that the file does not; dropping them
+        // changes no octet that anybody sees. Where the system will not, the pages just stay.
+        let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 
     /// The octets that are final.

@@ -11,6 +11,7 @@
 //!
 //! A crash anywhere in 4 leaves a directory that the same steps bring to the same records.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::base::{Entropy, Seq};
@@ -272,7 +273,7 @@ fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::F
     let header = scan.header.expect("only segments with a good header are used");
     let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
     file.expose(scan.data_end).map_err(|e| foundry.failed("map", &name, e))?;
-    let mut segment = Segment { header, file, end: scan.data_end, live: 0, reach: None };
+    let mut segment = Segment { header, file, end: scan.data_end, live: 0, reach: None, read: Cell::new(true) };
     scan.records.iter().for_each(|record| segment.extend_reach(record.seq));
     Ok(segment)
 }
