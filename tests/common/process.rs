@@ -328,6 +328,10 @@ impl Link for TlsLink {
         let _ = self.flush();
     }
 
+    fn vanish(self: Box<Self>) {
+        drop(self);
+    }
+
     fn cut(self: Box<Self>) {
         // With no time to linger, the end of the socket is a reset.
         let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));

@@ -63,6 +63,9 @@ pub(crate) trait Link {
     /// Says goodbye to the layers below, never to TMTP: what a program does that closes its socket.
     fn close(self: Box<Self>);
 
-    /// Vanishes: what a reset does.
+    /// Ends the socket without a goodbye to the layers above it: what the system does when a program dies.
+    fn vanish(self: Box<Self>);
+
+    /// Resets the socket: what a system does that has lost its memory of it.
     fn cut(self: Box<Self>);
 }

@@ -69,6 +69,7 @@ pub(crate) enum Step {
     Ignore(String),
     Cut(String),
     Close(String),
+    Vanish(String),
     Pass(f64),
     Restart { kill: bool },
     DataLacks(String),
@@ -287,6 +288,7 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         (_, "ignore") => Step::Ignore(link),
         (_, "cut") => Step::Cut(link),
         (_, "close") => Step::Close(link),
+        (_, "vanish") => Step::Vanish(link),
         _ => return Err(wrong(format!("nothing known begins with `{first} {verb}`"))),
     })
 }

@@ -188,6 +188,10 @@ impl Run<'_> {
                 self.gone(link)?.link.close();
                 Ok(())
             }
+            Step::Vanish(link) => {
+                self.gone(link)?.link.vanish();
+                Ok(())
+            }
             Step::Pass(seconds) => {
                 self.site.pass(Duration::from_secs_f64(*seconds));
                 Ok(())
