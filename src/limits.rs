@@ -56,6 +56,9 @@ pub const WINDOW_DEFAULT: usize = 64;
 pub const READ_BUDGET: usize = 256 << 10;
 /// Ciphertext written to one link before the others get their turn.
 pub const WRITE_BUDGET: usize = 1 << 20;
+/// A login whose node still has a link waits this long for that link's end before it is refused: who closes and comes back
+/// at once may overtake their own goodbye, and stays away for minutes if refused.
+pub const LOGIN_PATIENCE: Duration = Duration::from_secs(1);
 /// Octets of records in one turn, more or less: then it commits, and whoever was not read from is first in the next.
 pub const TURN_BYTES_MAX: usize = 8 << 20;
 /// Handshakes that are carried on in one turn: each costs a good part of a millisecond.

@@ -67,6 +67,11 @@ impl<S: Socket> Link<S> {
         self.ending = true;
     }
 
+    /// Whether it was told of the end already.
+    pub fn is_ending(&self) -> bool {
+        self.ending
+    }
+
     /// Reads once, into `buffer`, and gives plain octets to `sink`.
     pub fn receive(&mut self, buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Received {
         let count = match self.socket.read(buffer) {

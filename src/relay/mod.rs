@@ -26,6 +26,8 @@ pub use input::{Fault, Input, Now};
 pub use session::Reason;
 pub use settings::{Settings, Timeouts};
 
+use std::time::Duration;
+
 use self::cx::{Cx, Me};
 use self::journal::Journal;
 use self::online::Online;
@@ -35,7 +37,7 @@ use self::timers::Timers;
 use self::upload::Upload;
 use crate::base::{Entropy, LinkId, Mono, Seq};
 use crate::ledger::Ledger;
-use crate::limits::CURSOR_BYTES_MAX;
+use crate::limits::{CURSOR_BYTES_MAX, LOGIN_PATIENCE};
 use crate::record::Record;
 use crate::wire::{Dialect, Request, reply};
 
@@ -80,6 +82,16 @@ impl Relay {
     /// Whether a link is logged in.
     pub fn is_member(&self, link: LinkId) -> bool {
         self.sessions.get(link).is_some_and(|session| session.login().is_some())
+    }
+
+    /// Whether a login would be refused only because its node still has a living link, which may be about to end.
+    pub fn is_busy(&self, uid: &str, node: &str, now: Now) -> bool {
+        ops::is_busy(&self.ledger, &self.online, &self.sessions, (uid, node), self.settings.timeouts.takeover, now.mono)
+    }
+
+    /// How long to wait for that end: far less than the silence that gives a node away without it.
+    pub fn login_patience(&self) -> Duration {
+        LOGIN_PATIENCE.min(self.settings.timeouts.takeover / 4)
     }
 
     /// When to call with [`Input::Tick`] at the latest.

@@ -1,13 +1,13 @@
 //! One link with what the server keeps beside it.
 
-use super::inlet::Inlet;
+use super::inlet::{Inlet, Reading};
 use super::outbox::{Outbox, Pins};
 use crate::base::LinkId;
 use crate::limits::WRITE_BUDGET;
 use crate::net::{Link, Received, Socket};
-use crate::relay::{Effect, Now, Relay};
+use crate::relay::Relay;
 use crate::store::{Disk, Store};
-use crate::wire::{Dialect, RequestLimits};
+use crate::wire::Dialect;
 
 /// How far the end of a link has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub(super) enum Phase {
 pub(super) struct Conn<S> {
     pub(super) id: LinkId,
     pub(super) link: Link<S>,
-    inlet: Inlet,
+    pub(super) inlet: Inlet,
     pub(super) outbox: Outbox,
     pub(super) phase: Phase,
     /// It stands in the server's list of readable links.
@@ -69,19 +69,12 @@ impl<S: Socket> Conn<S> {
     }
 
     /// Reads once and gives what came to the relay; a link that is closing is read, but not heard.
-    pub(super) fn receive(
-        &mut self,
-        buffer: &mut [u8],
-        relay: &mut Relay,
-        limits: &RequestLimits,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) -> Received {
+    pub(super) fn receive(&mut self, buffer: &mut [u8], reading: &mut Reading<'_>) -> Received {
         if self.phase != Phase::Open {
             return self.link.drain(buffer);
         }
         let (id, inlet) = (self.id, &mut self.inlet);
-        self.link.receive(buffer, &mut |plain| inlet.feed(id, plain, relay, limits, now, effects))
+        self.link.receive(buffer, &mut |plain| inlet.feed(id, plain, reading))
     }
 
     /// Seals and writes as much as the socket takes, up to a turn's share. Whether the link lives.

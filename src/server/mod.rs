@@ -12,12 +12,13 @@ mod inlet;
 mod outbox;
 mod run;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use slab::Slab;
 
 use self::conn::{Conn, Phase};
 use self::gate::Gate;
+use self::inlet::Reading;
 use self::outbox::Pins;
 use crate::base::{LinkId, Mono, Wall};
 use crate::ledger::{Dead, Ledger, Replay};
@@ -47,6 +48,10 @@ pub struct Server<S: Socket, D: Disk> {
     readable: VecDeque<usize>,
     /// Links with something to write, as far as we know.
     writable: Vec<usize>,
+    /// Links with a login that waits for another link's end.
+    held: BTreeSet<usize>,
+    /// A link has ended since those were tried.
+    ended: bool,
     effects: Vec<Effect>,
     buffer: Vec<u8>,
     plain: Vec<u8>,
@@ -101,6 +106,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
             segment_bytes: u64::from(options.segment_bytes),
             readable: VecDeque::new(),
             writable: Vec::new(),
+            held: BTreeSet::new(),
+            ended: false,
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER],
             plain: Vec::with_capacity(TLS_RECORD_MAX),
@@ -136,6 +143,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     pub fn ending(&mut self, slot: usize) {
         if let Some(conn) = self.conns.get_mut(slot) {
             conn.link.note_ending();
+            conn.throttled = false;
         }
     }
 
@@ -154,12 +162,17 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     /// Whether a turn has something to do although nothing new happened.
     pub fn has_work(&self) -> bool {
-        self.maintenance || !self.gate.is_empty() || !self.readable.is_empty() || !self.writable.is_empty()
+        self.maintenance
+            || self.ended && !self.held.is_empty()
+            || !self.gate.is_empty()
+            || !self.readable.is_empty()
+            || !self.writable.is_empty()
     }
 
     /// When the next turn must come though nothing happened.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.relay.next_deadline()
+        let held = self.held.iter().filter_map(|&slot| self.conns.get(slot)?.inlet.held_until());
+        held.chain(self.relay.next_deadline()).min()
     }
 
     /// How many links there are.
@@ -193,6 +206,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.relay.handle(Input::Tick, now, &mut self.effects);
         self.absorb()?;
         self.read_all(now)?;
+        self.retry_held(now);
+        self.absorb()?;
         self.commit(now)?;
         self.release();
         self.write_all(now);
@@ -267,33 +282,47 @@ impl<S: Socket, D: Disk> Server<S, D> {
         Ok(())
     }
 
-    /// Reads a link until its budget is used, it has no more, or it has too much unread output to be heard.
+    /// Reads a link until its budget is used, it has no more, or it has too much unread output to be heard. One whose
+    /// peer is done is read to the end: its node must be free before the peer logs in again, and what is
+    /// left is no more than the socket holds.
     fn read(&mut self, slot: usize, now: Now) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.reads = false;
         let mut budget = READ_BUDGET;
+        let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
         loop {
-            if conn.phase == Phase::Open && conn.outbox.weight() > OUTPUT_READ_MAX {
+            if conn.inlet.held_until().is_some() {
+                self.held.insert(slot);
+                break;
+            }
+            if conn.phase == Phase::Open && conn.outbox.weight() > OUTPUT_READ_MAX && !conn.link.is_ending() {
                 conn.throttled = true;
                 return;
             }
-            match conn.receive(&mut self.buffer, &mut self.relay, &self.limits, now, &mut self.effects) {
-                Received::Blocked => break,
+            match conn.receive(&mut self.buffer, &mut reading) {
+                Received::Blocked => {
+                    if conn.inlet.held_until().is_some() {
+                        self.held.insert(slot);
+                    }
+                    break;
+                }
                 Received::More => {}
                 Received::End => {
                     self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
+                    self.ended = true;
                     conn.phase = Phase::Gone;
                     break;
                 }
                 Received::Broken(error) => {
                     log::info!("{}: {error}", conn.id);
                     self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
+                    self.ended = true;
                     conn.phase = Phase::Gone;
                     break;
                 }
             }
             budget = budget.saturating_sub(READ_BUFFER);
-            if budget == 0 {
+            if budget == 0 && !conn.link.is_ending() {
                 conn.reads = true;
                 self.readable.push_back(slot);
                 break;
@@ -301,6 +330,28 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
         // A handshake's answer, or the end of the link, is work for the writing part of the turn.
         mark_writable(conn, slot, &mut self.writable);
+    }
+
+    /// Tries the held logins again whose time is up, or all of them if some link has ended.
+    fn retry_held(&mut self, now: Now) {
+        let ended = std::mem::take(&mut self.ended);
+        let slots: Vec<usize> = self.held.iter().copied().collect();
+        for slot in slots {
+            let until = self.conns.get(slot).and_then(|conn| conn.inlet.held_until());
+            if until.is_some_and(|until| until > now.mono && !ended) {
+                continue;
+            }
+            self.held.remove(&slot);
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
+            conn.inlet.retry(conn.id, &mut reading);
+            if conn.inlet.held_until().is_some() {
+                self.held.insert(slot);
+            } else {
+                // Reading stopped for it, and the event that told of more is spent.
+                self.ready(slot, true, false);
+            }
+        }
     }
 
     /// Sorts what the relay wants: records to the log, everything else to the gate.
@@ -389,6 +440,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
     fn remove(&mut self, slot: usize, now: Now) {
         let mut conn = self.conns.remove(slot);
         conn.outbox.unpin(&mut self.pins);
+        self.held.remove(&slot);
+        self.ended = true;
         self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
     }
 }

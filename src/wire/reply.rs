@@ -92,7 +92,7 @@ pub enum Message<'a> {
     /// The user changed who sees their presence.
     OhiEdit { users: &'a [String], act: &'a str },
     /// Somebody asks the user to join a group.
-    Invite { gid: &'a str, alias: &'a str, to: &'a str, body: Body },
+    Invite { gid: &'a str, alias: Option<&'a str>, to: &'a str, body: Body },
     /// Somebody was invited, joined, was renamed or left.
     Member { act: &'a str, gid: &'a str, alias: &'a str, new_alias: Option<&'a str> },
     /// A first word from somebody.
@@ -139,7 +139,7 @@ impl Message<'_> {
                 op(writer.text("id", &id), "ohiedit").text("type", act)
             }
             Message::Invite { gid, alias, to, body } => {
-                op(data(new().text("alias", alias), body).text("gid", gid).text("id", &id), "invite").text("to", to)
+                op(data(new().optional("alias", alias), body).text("gid", gid).text("id", &id), "invite").text("to", to)
             }
             Message::Member { act, gid, alias, new_alias } => {
                 let writer = plain(new().text("act", act).text("alias", alias)).text("gid", gid).text("id", &id);
@@ -197,7 +197,7 @@ mod tests {
             Message::NewAlias { alias: "a" },
             Message::NewNode { label: "l", secret: "s" },
             Message::OhiEdit { users: &users, act: "add" },
-            Message::Invite { gid: "g", alias: "a", to: "t", body },
+            Message::Invite { gid: "g", alias: Some("a"), to: "t", body },
             Message::Member { act: "join", gid: "g", alias: "a", new_alias: Some("b") },
             Message::Ping { alias: Some("a"), to: "t", body },
         ];

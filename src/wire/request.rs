@@ -100,7 +100,7 @@ pub enum Request<'a> {
     Login { uid: Cow<'a, str>, node: Cow<'a, str> },
     UserEdit { id: Cow<'a, str>, edit: Edit<'a> },
     OhiEdit { id: Cow<'a, str>, users: Vec<Recipient<'a>>, act: OhiAct },
-    GroupInvite { id: Cow<'a, str>, gid: Cow<'a, str>, from: Cow<'a, str>, to: Cow<'a, str>, body: Body },
+    GroupInvite { id: Cow<'a, str>, gid: Cow<'a, str>, from: Option<Cow<'a, str>>, to: Cow<'a, str>, body: Body },
     GroupEdit { id: Cow<'a, str>, gid: Cow<'a, str>, act: GroupAct<'a> },
     Post { id: Cow<'a, str>, to: Vec<Recipient<'a>>, body: Body },
     PostNotify { id: Cow<'a, str>, to: Vec<Recipient<'a>>, note_to: Vec<Recipient<'a>>, note: Body, not_self: bool, body: Body },
@@ -166,7 +166,7 @@ impl<'a> Request<'a> {
             }
             Request::OhiEdit { id, users, act } => Request::OhiEdit { id: own(id), users: own_all(users), act },
             Request::GroupInvite { id, gid, from, to, body } => {
-                Request::GroupInvite { id: own(id), gid: own(gid), from: own(from), to: own(to), body }
+                Request::GroupInvite { id: own(id), gid: own(gid), from: from.map(own), to: own(to), body }
             }
             Request::GroupEdit { id, gid, act } => {
                 let act = match act {
@@ -221,12 +221,13 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
             if users.is_empty() {
                 return Err(invalid("for is empty"));
             }
+            check_uids(users.iter())?;
             Request::OhiEdit { id, users, act }
         }
         Op::GroupInvite => Request::GroupInvite {
             id: request_id()?,
             gid: required("gid", header.gid, usize::MAX)?,
-            from: required("from", header.from, usize::MAX)?,
+            from: sender_alias(header.from.clone(), dialect)?,
             to: required("to", header.to, usize::MAX)?,
             body: text_body(body)?,
         },
@@ -244,14 +245,11 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
             if body.len == 0 {
                 return Err(invalid("Post without data"));
             }
-            Request::Post { id: request_id()?, to: typed(recipients("for", header.recipients, limits)?)?, body }
+            Request::Post { id: request_id()?, to: typed(listed("for", header.recipients, limits)?)?, body }
         }
         Op::PostNotify => post_notify(header, body, limits)?,
         Op::Ping => {
-            let from = header.from.clone().map(|from| non_empty("from", from)).transpose()?;
-            if from.is_none() && dialect != Dialect::Draft2018 {
-                return Err(invalid("from is missing"));
-            }
+            let from = sender_alias(header.from.clone(), dialect)?;
             Request::Ping { id: request_id()?, to: required("to", header.to, usize::MAX)?, from, body: text_body(body)? }
         }
         Op::Ack => {
@@ -272,7 +270,7 @@ fn post_notify<'a>(header: Header<'a>, body: Body, limits: &RequestLimits) -> Re
         return Err(invalid("notehead exceeds notelen"));
     }
     let id = required("id", header.id, REQUEST_ID_MAX)?;
-    let to = typed(recipients("for", header.recipients, limits)?)?;
+    let to = typed(listed("for", header.recipients, limits)?)?;
     let note_to = typed(recipients("notefor", header.note_recipients, limits)?)?;
     let not_self = header.not_self.unwrap_or(false);
     if body.len <= len {
@@ -318,6 +316,14 @@ fn required<'a>(key: &str, value: Option<Cow<'a, str>>, max: usize) -> Result<Co
     Ok(value)
 }
 
+/// The 2018 draft lets a sender stay without a name.
+fn sender_alias(from: Option<Cow<'_, str>>, dialect: Dialect) -> Result<Option<Cow<'_, str>>, RequestError> {
+    match from {
+        None if dialect == Dialect::Draft2018 => Ok(None),
+        from => required("from", from, usize::MAX).map(Some),
+    }
+}
+
 /// A device's label comes back in headers that clients re-encode to verify, and encoders differ on control characters: so
 /// they become U+FFFD.
 fn label(value: Option<Cow<'_, str>>) -> Result<Cow<'_, str>, RequestError> {
@@ -339,6 +345,11 @@ fn checksum(key: &str, value: Option<u64>) -> Result<u32, RequestError> {
     u32::try_from(value.unwrap_or(0)).map_err(|_| invalid(format!("{key} exceeds 32 bits")))
 }
 
+/// A list that must be there, though some may be empty.
+fn listed<'a>(key: &str, list: Option<Vec<Recipient<'a>>>, limits: &RequestLimits) -> Result<Vec<Recipient<'a>>, RequestError> {
+    recipients(key, Some(list.ok_or_else(|| invalid(format!("{key} is missing")))?), limits)
+}
+
 fn recipients<'a>(key: &str, list: Option<Vec<Recipient<'a>>>, limits: &RequestLimits) -> Result<Vec<Recipient<'a>>, RequestError> {
     let list = list.unwrap_or_default();
     if list.len() > limits.recipients_max {
@@ -355,8 +366,13 @@ fn typed(list: Vec<Recipient<'_>>) -> Result<Vec<Recipient<'_>>, RequestError> {
     if let Some(odd) = list.iter().find(|r| !matches!(r.kind, Some(1..=3))) {
         return Err(invalid(format!("recipient type {:?} is not 1, 2 or 3", odd.kind)));
     }
-    if list.iter().any(|r| r.kind == Some(1) && r.id.len() > ID_TEXT_MAX) {
+    check_uids(list.iter().filter(|r| r.kind == Some(1)))?;
+    Ok(list)
+}
+
+fn check_uids<'l, 'a: 'l>(mut list: impl Iterator<Item = &'l Recipient<'a>>) -> Result<(), RequestError> {
+    if list.any(|r| r.id.len() > ID_TEXT_MAX) {
         return Err(invalid(format!("a uid exceeds {ID_TEXT_MAX} octets")));
     }
-    Ok(list)
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::wire::reply::Message;
 /// Who is to come where, and on whose word.
 pub(super) struct Invitation<'a> {
     pub(super) gid: &'a str,
-    pub(super) from: &'a str,
+    pub(super) from: Option<&'a str>,
     pub(super) to: &'a str,
 }
 
@@ -19,7 +19,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
     let &Invitation { gid, from, to } = invitation;
     text::check(&payload)?;
     check_room(cx, body.len)?;
-    if !cx.user(me).has_alias(from) {
+    if from.is_some_and(|from| !cx.user(me).has_alias(from)) {
         return deny("from must identify sender");
     }
     let Some(invitee) = cx.ledger.user_by_alias(to).map(|user| user.no()) else {
@@ -48,7 +48,14 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
             Some(no)
         }
     };
-    let group = group.unwrap_or_else(|| found(cx, me, gid, from));
+    let group = match (group, from.or(cx.user(me).aliases().first().map(String::as_str))) {
+        (Some(group), _) => group,
+        (None, Some(listed)) => {
+            let listed = listed.to_owned();
+            found(cx, me, gid, &listed)
+        }
+        (None, None) => return deny("from: a group lists its members by alias, and the sender has none"),
+    };
     cx.append(&Record::Member(MemberRecord { group, user: invitee, alias: to.to_owned(), standing: Standing::Invited }));
     let nodes = cx.ledger.user(invitee).node_numbers().chain(cx.other_nodes(me)).collect();
     let posted = cx.post(me.user, nodes, Lane::Normal, &Message::Invite { gid, alias: from, to, body }, payload);
@@ -60,9 +67,9 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
 }
 
 /// Makes the group, with the sender in it.
-fn found(cx: &mut Cx<'_>, me: Me, gid: &str, from: &str) -> GroupNo {
+fn found(cx: &mut Cx<'_>, me: Me, gid: &str, listed: &str) -> GroupNo {
     let no = cx.ledger.next_group();
     cx.append(&Record::Group { no, name: gid.to_owned() });
-    cx.append(&Record::Member(MemberRecord { group: no, user: me.user, alias: from.to_owned(), standing: Standing::Joined }));
+    cx.append(&Record::Member(MemberRecord { group: no, user: me.user, alias: listed.to_owned(), standing: Standing::Joined }));
     no
 }

@@ -1,12 +1,16 @@
 //! Login: a device proves whose it is; and what happens when it goes.
 
+use std::time::Duration;
+
 use super::check_room;
-use crate::base::{LinkId, NodeDigest, NodeNo, Uid, UserNo, base32_decode};
+use crate::base::{LinkId, Mono, NodeDigest, NodeNo, Uid, UserNo, base32_decode};
+use crate::ledger::Ledger;
 use crate::limits::INFO_USERS_MAX;
 use crate::record::{Lane, Payload};
 use crate::relay::Effect;
 use crate::relay::cx::Cx;
-use crate::relay::session::{LoggedIn, Reason, State};
+use crate::relay::online::Online;
+use crate::relay::session::{LoggedIn, Reason, Sessions, State};
 use crate::wire::reply::{self, Message};
 
 pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, uid: &str, node: &str) -> Result<(), Reason> {
@@ -25,6 +29,23 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, uid: &str, node: &str) -> Resul
         cx.post(user_no, nodes, Lane::Normal, &Message::Login { node: &label }, Payload::EMPTY);
     }
     Ok(())
+}
+
+/// Whether a login would be refused only because its node still has a living link.
+pub(in crate::relay) fn is_busy(
+    ledger: &Ledger,
+    online: &Online,
+    sessions: &Sessions,
+    claim: (&str, &str),
+    silence: Duration,
+    now: Mono,
+) -> bool {
+    let (uid, node) = claim;
+    let digest = base32_decode(node).map(|secret| NodeDigest::of(&secret));
+    let user = Uid::parse(uid).and_then(|uid| ledger.user_of(&uid));
+    let link = digest.and_then(|digest| online.link(user?.node_with(&digest)?.no));
+    let heard_at = link.and_then(|link| sessions.get(link)).map(|session| session.heard_at);
+    heard_at.is_some_and(|at| now.since(at) < silence)
 }
 
 /// A node has one link. A half-open one, silent for long, makes way; a living one does not.
@@ -52,6 +73,8 @@ pub(super) fn enter(cx: &mut Cx<'_>, link: LinkId, user: UserNo, node: NodeNo) {
     }
     if let Some(session) = cx.sessions.get_mut(link) {
         session.state = State::LoggedIn(LoggedIn::new(user, node));
+        // Silence may be allowed for less time than was left to log in.
+        cx.timers.arm(&mut session.armed, link, cx.now.mono.plus(cx.settings.timeouts.idle));
     }
     cx.online.enter(node, link);
     cx.pump(node);

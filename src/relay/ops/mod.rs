@@ -49,7 +49,7 @@ fn deny<T>(sentence: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Deny(sentence.into()))
 }
 
-pub(super) use login::depart;
+pub(super) use login::{depart, is_busy};
 
 /// Does a request whose data is complete; `Err` says why its data was dropped.
 ///
@@ -110,7 +110,7 @@ fn member_op(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Data<'_>) -> O
         Request::UserEdit { edit, .. } => user_edit::run(cx, me, &edit),
         Request::OhiEdit { users, act, .. } => ohi_edit::run(cx, me, &users, act),
         Request::GroupInvite { gid, from, to, body, .. } => {
-            group_invite::run(cx, me, &group_invite::Invitation { gid: &gid, from: &from, to: &to }, body, data.body)
+            group_invite::run(cx, me, &group_invite::Invitation { gid: &gid, from: from.as_deref(), to: &to }, body, data.body)
         }
         Request::GroupEdit { gid, act, .. } => group_edit::run(cx, me, &gid, &act),
         Request::Post { to, body, .. } => post::run(cx, me, &to, body, data.body),

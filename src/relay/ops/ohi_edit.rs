@@ -25,8 +25,9 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, users: &[Recipient<'_>], act: OhiAct)
     let show = act != OhiAct::Drop;
     let change = |other: &UserNo| if show { cx.presence.show(me.user, *other) } else { cx.presence.hide(me.user, *other) };
     let changed: Vec<UserNo> = named.into_iter().filter(change).collect();
+    let changes = !changed.is_empty();
     tell(cx, me.user, changed, show);
-    if !echoes {
+    if !echoes || !changes {
         return Ok(None);
     }
     let uids: Vec<String> = users.iter().map(|entry| entry.id.clone().into_owned()).collect();
