@@ -22,6 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a restart may take: clients that find nobody wait for seconds and then twice as long.
 const STOP_MAX: Duration = Duration::from_secs(3);
 
+/// Held while a child is made and while a socket is closed: between fork and exec a child has our sockets too, and what one
+/// of us closes then is closed later for the peer.
+static FORKING: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The program with a configuration and data of its own, in a directory that goes with it.
 pub(crate) struct Process {
     directory: TempDir,
@@ -133,6 +141,7 @@ impl Drop for Process {
 
 fn spawn(directory: &Path, log: &Log) -> Result<(Child, SocketAddr), String> {
     log.lines().push(LIFE.into());
+    let alone = alone();
     let mut child = Command::new(env!("CARGO_BIN_EXE_mnm"))
         .arg("--config")
         .arg(directory.join("mnm.conf"))
@@ -142,6 +151,7 @@ fn spawn(directory: &Path, log: &Log) -> Result<(Child, SocketAddr), String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot start the relay: {error}"))?;
+    drop(alone);
     log.follow(child.stderr.take().expect("piped"));
     // Only lines of this life: an earlier one had another port.
     match log.wait_for(PATIENCE, |line| line.split("=127.0.0.1:").nth(1).map(port)) {
@@ -326,15 +336,18 @@ impl Link for TlsLink {
     fn close(mut self: Box<Self>) {
         self.tls.send_close_notify();
         let _ = self.flush();
+        self.vanish();
     }
 
     fn vanish(self: Box<Self>) {
+        let _alone = alone();
         drop(self);
     }
 
     fn cut(self: Box<Self>) {
         // With no time to linger, the end of the socket is a reset.
         let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+        self.vanish();
     }
 }
 
