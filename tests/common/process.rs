@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "clients live in real time")]
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,6 @@ use super::site::{Link, Received, Site, Stop};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What a restart may take: clients that find nobody wait for seconds and then twice as long.
 const STOP_MAX: Duration = Duration::from_secs(3);
-
-/// Held while a child is made and while a socket is closed: between fork and exec a child has our sockets too, and what one
-/// of us closes then is closed later for the peer.
-static FORKING: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The program with a configuration and data of its own, in a directory that goes with it.
 pub(crate) struct Process {
@@ -141,7 +133,6 @@ impl Drop for Process {
 
 fn spawn(directory: &Path, log: &Log) -> Result<(Child, SocketAddr), String> {
     log.lines().push(LIFE.into());
-    let alone = alone();
     let mut child = Command::new(env!("CARGO_BIN_EXE_mnm"))
         .arg("--config")
         .arg(directory.join("mnm.conf"))
@@ -151,7 +142,6 @@ fn spawn(directory: &Path, log: &Log) -> Result<(Child, SocketAddr), String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("cannot start the relay: {error}"))?;
-    drop(alone);
     log.follow(child.stderr.take().expect("piped"));
     // Only lines of this life: an earlier one had another port.
     match log.wait_for(PATIENCE, |line| line.split("=127.0.0.1:").nth(1).map(port)) {
@@ -339,15 +329,14 @@ impl Link for TlsLink {
         self.vanish();
     }
 
+    // Neither end waits for the last handle of the socket: a child that another thread is making may hold one for a moment.
+
     fn vanish(self: Box<Self>) {
-        let _alone = alone();
-        drop(self);
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     fn cut(self: Box<Self>) {
-        // With no time to linger, the end of the socket is a reset.
-        let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
-        self.vanish();
+        let _ = rustix::net::connect_unspec(&self.socket);
     }
 }
 
