@@ -45,6 +45,8 @@ pub const TLS_RECORD_MAX: usize = 16384;
 
 /// Default of the largest message a member may post: 1 GiB.
 pub const MESSAGE_MAX_DEFAULT: u64 = 1 << 30;
+/// The largest message that can be allowed: one record lists its chunks.
+pub const MESSAGE_MAX_MAX: u64 = 4 << 30;
 /// Bodies up to this size travel inside their message's record; larger ones become chunk records of this size.
 /// An upload or download holds about this much memory, whatever the size of its message.
 pub const CHUNK_BYTES: usize = 64 << 10;
@@ -52,6 +54,14 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 pub const WINDOW_DEFAULT: usize = 64;
 /// Plaintext read from one link before the others get their turn.
 pub const READ_BUDGET: usize = 256 << 10;
+/// Ciphertext written to one link before the others get their turn.
+pub const WRITE_BUDGET: usize = 1 << 20;
+/// Octets of records in one turn, more or less: then it commits, and whoever was not read from is first in the next.
+pub const TURN_BYTES_MAX: usize = 8 << 20;
+/// Handshakes that are carried on in one turn: each costs a good part of a millisecond.
+pub const TURN_HANDSHAKES_MAX: usize = 32;
+/// Connections accepted from one listener in one turn.
+pub const TURN_ACCEPTS_MAX: usize = 64;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.
@@ -66,20 +76,27 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 pub const CURSOR_AGE_MAX: Duration = Duration::from_secs(1);
 /// Cursors younger than this do not ride with a commit: a busy node's next ack would write another.
 pub const CURSOR_RIDE_AGE: Duration = Duration::from_millis(100);
+/// Cursors that ride with one commit take at most about this many octets: they need no room asked for.
+pub const CURSOR_BYTES_MAX: usize = 256 << 10;
 /// Chunks are synced at least this often, so that no sync takes long.
 pub const LAZY_BYTES_MAX: usize = 1 << 20;
 /// What a record costs in the log besides its payload, at most, in octets: header and alignment.
 pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.
 pub const CURSOR_DIRTY_MAX: usize = 4096;
-/// Acked out of order, a cursor lists at most this many older messages that are still owed.
+/// Acked out of order, a cursor lists at most this many older messages that are still owed, and as many newer ones that
+/// are acked. An ack beyond that is not taken: the message is delivered again.
 pub const CURSOR_OWED_MAX: usize = 2048;
 /// Others a user may show their presence to, at one time: each costs a frame when the user comes or goes.
 pub const PRESENCE_MAX: usize = 10_000;
+/// Users that `info` lists as online; of more, the member is told one by one.
+pub const INFO_USERS_MAX: usize = 1500;
 /// Nodes that one message record names.
 pub const FANOUT_MAX: usize = 65_536;
 /// Messages that one backlog record names.
 pub const BACKLOG_MAX: usize = 20_000;
+/// Messages that a new device can start with: they are written as one batch.
+pub const BACKLOG_TOTAL_MAX: usize = 500_000;
 /// Aliases a user may have: they share one record.
 pub const ALIASES_MAX: usize = 100;
 /// Nodes a user may have, as with the drafts' server: they share one record.
@@ -87,12 +104,12 @@ pub const NODES_MAX: usize = 100;
 
 /// Default size of a log segment, in octets.
 pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;
-/// The smallest segment that can be configured: it must hold the largest record.
-pub const SEGMENT_BYTES_MIN: u32 = 1 << 20;
+/// The smallest segment that can be configured: it must hold the largest batch, two messages to many.
+pub const SEGMENT_BYTES_MIN: u32 = 4 << 20;
 /// The largest segment that can be configured.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
 /// The largest payload of one log record, in octets.
-pub const RECORD_MAX: usize = 512 << 10;
+pub const RECORD_MAX: usize = 1000 << 10;
 /// New segments are zeroed ahead in slices of this size, so that no turn waits long for it.
 pub const ZERO_SLICE: usize = 256 << 10;
 /// One more step of upkeep for so many octets written in a turn.
@@ -107,9 +124,19 @@ pub const COMPACT_SLICE: usize = 128 << 10;
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
+const _: () = assert!(INFO_USERS_MAX * 35 + 1024 < HEADER_MAX, "an info that lists users, 35 octets each, must fit a header");
 const _: () = assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () = assert!(
+    (MESSAGE_MAX_MAX as usize / CHUNK_BYTES) * 8 + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX,
+    "the largest message's record, with its chunks at 8 octets (differences up to two years), must fit"
+);
 const _: () = assert!(BACKLOG_MAX * 10 + 64 < RECORD_MAX, "a backlog must fit a record");
-const _: () = assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
-const _: () = assert!(CURSOR_OWED_MAX * 2 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
+const _: () =
+    assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (3 * LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
+const _: () = assert!(CURSOR_OWED_MAX * 4 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
 const _: () = assert!(READ_BUFFER >= TLS_RECORD_MAX + 256 + 5, "the read buffer must hold a whole TLS record");
-const _: () = assert!(RECORD_MAX + 4096 < SEGMENT_BYTES_MIN as usize, "a record must fit a segment");
+const _: () = assert!(
+    2 * RECORD_MAX + 65536 < SEGMENT_BYTES_MIN as usize * 3 / 4,
+    "a batch of two large records must fit the room that is asked for"
+);
+const _: () = assert!(BACKLOG_TOTAL_MAX * 6 + 65536 < SEGMENT_BYTES_MIN as usize * 3 / 4, "a new device's queue must fit a batch");

@@ -106,7 +106,7 @@ fn comments_stand_at_every_level_and_null_is_nothing() {
 fn limits_are_read() {
     let limits = parse(
         r#"{"limits":{"message_max_bytes":5,"recipients_max":4,"window_deliveries":3,"login_timeout_s":0.5,"idle_timeout_s":1.25,
-        "redelivery_timeout_s":2,"takeover_silence_s":3,"stall_timeout_s":4,"linger_timeout_s":0.01,"segment_bytes":1048576}}"#,
+        "redelivery_timeout_s":2,"takeover_silence_s":3,"stall_timeout_s":4,"linger_timeout_s":0.01,"segment_bytes":8388608}}"#,
     )
     .limits;
     let expected = Limits {
@@ -119,7 +119,7 @@ fn limits_are_read() {
         takeover_silence: Duration::from_secs(3),
         stall_timeout: Duration::from_secs(4),
         linger_timeout: Duration::from_millis(10),
-        segment_bytes: 1 << 20,
+        segment_bytes: 8 << 20,
     };
     assert_eq!(limits, expected);
 }
@@ -162,11 +162,11 @@ fn mistakes_are_named_in_full() {
         (r#"{"limits":{"window_deliveries":4097}}"#, &["limits.window_deliveries is 4097"]),
         (r#"{"limits":{"window_deliveries":1.5}}"#, &["limits.window_deliveries is 1.5; expected a whole number"]),
         (r#"{"limits":{"recipients_max":1001}}"#, &["limits.recipients_max is 1001; expected a whole number from 1 to 1000"]),
-        (r#"{"limits":{"message_max_bytes":0}}"#, &["limits.message_max_bytes is 0; expected a whole number from 1 to 1099511627776"]),
+        (r#"{"limits":{"message_max_bytes":0}}"#, &["limits.message_max_bytes is 0; expected a whole number from 1 to 4294967296"]),
         (r#"{"limits":{"message_max_bytes":"1G"}}"#, &[r#"limits.message_max_bytes is "1G""#]),
         (
             r#"{"limits":{"segment_bytes":1048575}}"#,
-            &["limits.segment_bytes is 1048575; expected a whole number from 1048576 to 1073741824"],
+            &["limits.segment_bytes is 1048575; expected a whole number from 4194304 to 1073741824"],
         ),
         (r#"{"limits":{"idle_timeout_s":0}}"#, &["limits.idle_timeout_s is 0; expected a number of seconds from 0.01 to 86400"]),
         (r#"{"limits":{"login_timeout_s":-5}}"#, &["limits.login_timeout_s is -5"]),

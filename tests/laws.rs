@@ -354,3 +354,35 @@ fn a_message_outlives_the_devices_it_was_inherited_through() {
     let third = core.login(&uid, &third_node);
     assert!(core.take(third).iter().any(|frame| frame.data == b"abc"));
 }
+
+/// More acks out of order than one cursor can tell, on a queue that is long: none is forgotten by a restart, whatever is
+/// left of the records, and what could not be remembered is delivered again.
+#[test]
+fn acks_far_ahead_of_a_long_queue_are_remembered() {
+    let mut core = Core::new(Settings { window: 10_000, chunk: 1000, ..Settings::default() });
+    let (a, ..) = core.member("alice the first");
+    let (b, b_uid, b_node) = core.member("bob the builder");
+    for n in 0..6000 {
+        let text = format!("{n:04}").repeat(if n % 100 == 99 { 500 } else { 1 });
+        core.say(a, &format!(r#"{{"op":7,"id":"x","for":[{{"id":"{b_uid}","type":1}}],"datalen":{}}}"#, text.len()), text.as_bytes());
+        core.take(a);
+    }
+    let came: Vec<String> = core.take(b).iter().map(|frame| frame.text("id").to_owned()).collect();
+    assert_eq!(came.len(), 6000);
+    // The newest first, so that thousands are owed below each; then every second one.
+    for id in came[5500..].iter().rev().chain(came.iter().step_by(2)) {
+        core.say(b, &format!(r#"{{"op":10,"id":"{id}","type":"ok"}}"#), b"");
+        core.relay.check_invariants();
+        if core.records.len().is_multiple_of(7) {
+            core.commit();
+        }
+    }
+    core.settle();
+    let live = core.relay.ledger().digest();
+    let mut core = core.restart(Settings { window: 10_000, chunk: 1000, ..Settings::default() }, |seq| seq.0 % 3 != 0);
+    assert_eq!(core.relay.ledger().digest(), live);
+    let b = core.login(&b_uid, &b_node);
+    let again: Vec<String> = core.take(b).iter().filter(|f| f.header["op"] == "delivery").map(|f| f.text("id").to_owned()).collect();
+    let owed: Vec<String> = came[..5500].iter().skip(1).step_by(2).cloned().collect();
+    assert_eq!(again, owed);
+}

@@ -10,7 +10,7 @@ use super::reader::{At, Fields};
 use crate::limits;
 
 /// One TiB: beyond any disk this relay is meant for, and far from where sums of lengths could overflow.
-const MESSAGE_MAX_MAX: u64 = 1 << 40;
+use crate::limits::MESSAGE_MAX_MAX;
 /// A window is kept per logged-in node; this many entries are some hundred KiB.
 const WINDOW_MAX: u64 = 4096;
 /// From 10 ms, so that tests need not wait, to a day.

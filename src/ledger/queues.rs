@@ -1,50 +1,85 @@
 //! What each node still has to ack, and which messages anybody still has to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::Dead;
 use crate::base::{NodeNo, Seq};
 use crate::limits::CURSOR_OWED_MAX;
 use crate::record::{BacklogRecord, CursorRecord, Lane, Mark, MessageRecord, Payload};
 
-/// One lane of a queue: what is owed, rising, and the newest that was acked.
+/// One lane of a queue: what is owed, rising, and what of the rest was acked.
+///
+/// Invariant: at most `CURSOR_OWED_MAX` entries are owed below `high`, and at most as many acks lie above it, in
+/// `islands`. So a cursor record can tell every ack there was, and no message dies whose ack would not be remembered.
 #[derive(Debug, Default)]
 struct Track {
     owed: VecDeque<Seq>,
     high: Seq,
+    /// Acks far ahead of what is owed.
+    islands: BTreeSet<Seq>,
 }
 
 impl Track {
+    /// Takes an ack; `false` if it is not owed, or so far ahead, with so many others, that it could not be remembered.
     fn remove(&mut self, seq: Seq) -> bool {
         let Ok(at) = self.owed.binary_search(&seq) else { return false };
+        if at > CURSOR_OWED_MAX {
+            if self.islands.len() >= CURSOR_OWED_MAX {
+                return false;
+            }
+            self.islands.insert(seq);
+        } else {
+            self.high = self.high.max(seq);
+        }
         self.owed.remove(at);
-        self.high = self.high.max(seq);
+        self.raise_over_islands();
         true
     }
 
-    /// All up to `high` is acked but for these; a long list is cut short by taking a lower `high`.
-    fn mark(&self) -> Mark {
-        let mut owed: Vec<Seq> = self.owed.iter().copied().take_while(|&seq| seq < self.high).take(CURSOR_OWED_MAX + 1).collect();
-        if owed.len() <= CURSOR_OWED_MAX {
-            return Mark { high: self.high, owed };
+    /// Takes islands into what `high` says, as soon as few enough are owed below them.
+    fn raise_over_islands(&mut self) {
+        while let Some(&island) = self.islands.first() {
+            if island > self.high && self.owed.partition_point(|&seq| seq < island) > CURSOR_OWED_MAX {
+                return;
+            }
+            self.islands.pop_first();
+            self.high = self.high.max(island);
         }
-        let first_untold = owed.pop().expect("longer than the maximum");
-        Mark { high: Seq(first_untold.0 - 1), owed }
+    }
+
+    fn mark(&self) -> Mark {
+        let owed = self.owed.iter().copied().take_while(|&seq| seq < self.high).collect();
+        Mark { high: self.high, owed, ahead: self.islands.iter().copied().collect() }
     }
 
     /// Takes over what a mark says; returns what is owed no longer.
     fn catch_up(&mut self, mark: &Mark) -> Vec<Seq> {
         self.high = self.high.max(mark.high);
+        let mut gone = Vec::new();
+        for seq in &mark.ahead {
+            if let Ok(at) = self.owed.binary_search(seq) {
+                self.owed.remove(at);
+                gone.push(*seq);
+            }
+        }
+        self.islands.extend(mark.ahead.iter().filter(|&&seq| seq > self.high));
         let below = self.owed.partition_point(|&seq| seq <= mark.high);
-        if below == mark.owed.len() {
-            return Vec::new();
+        if below > mark.owed.len() {
+            let old: Vec<Seq> = self.owed.drain(..below).collect();
+            let (kept, dropped): (Vec<Seq>, Vec<Seq>) = old.into_iter().partition(|seq| mark.owed.binary_search(seq).is_ok());
+            for seq in kept.into_iter().rev() {
+                self.owed.push_front(seq);
+            }
+            gone.extend(dropped);
         }
-        let old: Vec<Seq> = self.owed.drain(..below).collect();
-        let (kept, gone): (Vec<Seq>, Vec<Seq>) = old.into_iter().partition(|seq| mark.owed.binary_search(seq).is_ok());
-        for seq in kept.into_iter().rev() {
-            self.owed.push_front(seq);
-        }
+        self.raise_over_islands();
         gone
+    }
+
+    fn check_invariants(&self) {
+        assert!(self.owed.iter().is_sorted_by(|a, b| a < b), "a queue rises");
+        assert!(self.owed.partition_point(|&seq| seq < self.high) <= CURSOR_OWED_MAX, "a cursor can tell what is owed");
+        assert!(self.islands.len() <= CURSOR_OWED_MAX, "a cursor can tell what is acked ahead");
     }
 }
 
@@ -60,8 +95,8 @@ pub struct Queue {
 }
 
 static EMPTY: Queue = Queue {
-    normal: Track { owed: VecDeque::new(), high: Seq::ZERO },
-    priority: Track { owed: VecDeque::new(), high: Seq::ZERO },
+    normal: Track { owed: VecDeque::new(), high: Seq::ZERO, islands: BTreeSet::new() },
+    priority: Track { owed: VecDeque::new(), high: Seq::ZERO, islands: BTreeSet::new() },
     cursor: None,
     backlog: Vec::new(),
 };
@@ -115,9 +150,8 @@ impl Queue {
     }
 
     pub(super) fn check_invariants(&self) {
-        for track in [&self.normal, &self.priority] {
-            assert!(track.owed.iter().is_sorted_by(|a, b| a < b), "a queue rises");
-        }
+        self.normal.check_invariants();
+        self.priority.check_invariants();
     }
 
     fn oldest(&self) -> Option<Seq> {

@@ -48,17 +48,23 @@ pub struct Link<S> {
     sealed: Vec<u8>,
     written: usize,
     shut: bool,
+    ending: bool,
 }
 
 impl<S: Socket> Link<S> {
     /// A link that has said nothing yet.
     pub fn new(socket: S, layer: Layer) -> Link<S> {
-        Link { socket, layer, sealed: Vec::new(), written: 0, shut: false }
+        Link { socket, layer, sealed: Vec::new(), written: 0, shut: false, ending: false }
     }
 
     /// The socket, for whoever watches it.
     pub fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
+    }
+
+    /// The peer will send no more than what is there to be read.
+    pub fn note_ending(&mut self) {
+        self.ending = true;
     }
 
     /// Reads once, into `buffer`, and gives plain octets to `sink`.
@@ -73,8 +79,9 @@ impl<S: Socket> Link<S> {
         match self.layer.open(&mut buffer[..count], &mut self.sealed, sink) {
             Err(error) => Received::Broken(error),
             Ok(()) if self.layer.peer_closed() => Received::End,
-            // A short read of a stream socket has emptied it: the next event will tell of more.
-            Ok(()) if count < buffer.len() => Received::Blocked,
+            // A short read of a stream socket has emptied it: the next event will tell of more. Of an end that was
+            // told of already there will be no other event, so then it takes one read more to see it.
+            Ok(()) if count < buffer.len() && !self.ending => Received::Blocked,
             Ok(()) => Received::More,
         }
     }

@@ -49,6 +49,8 @@ pub enum Ready {
         readable: bool,
         /// The socket takes octets again.
         writable: bool,
+        /// The peer will send no more than what is there to be read.
+        ending: bool,
     },
     /// Somebody wants to connect to this listener.
     Accept(usize),
@@ -140,8 +142,8 @@ impl Poller {
                     SIGNALS => ready.extend(self.signals.pending().next().map(|_| Ready::Stop)),
                     Token(token) if token >= LISTENERS => ready.push(Ready::Accept(token - LISTENERS)),
                     Token(slot) => {
-                        let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                        ready.push(Ready::Link { slot, readable, writable: event.is_writable() });
+                        let ending = event.is_read_closed() || event.is_error();
+                        ready.push(Ready::Link { slot, readable: event.is_readable() || ending, writable: event.is_writable(), ending });
                     }
                 }
             }

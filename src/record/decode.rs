@@ -129,7 +129,7 @@ fn header_size(frame: &[u8]) -> Result<usize, DecodeError> {
 }
 
 fn take_mark(reader: &mut Reader<'_>) -> Result<Mark, DecodeError> {
-    Ok(Mark { high: Seq(reader.number()?), owed: take_seqs(reader)? })
+    Ok(Mark { high: Seq(reader.number()?), owed: take_seqs(reader)?, ahead: take_seqs(reader)? })
 }
 
 fn take_seqs(reader: &mut Reader<'_>) -> Result<Vec<Seq>, DecodeError> {
@@ -198,7 +198,7 @@ mod tests {
             Record::Chunk(b"data"[..].into()),
             Record::Cursor(CursorRecord {
                 node: NodeNo(3),
-                normal: Mark { high: Seq(u64::MAX), owed: vec![Seq(4), Seq(9)] },
+                normal: Mark { high: Seq(u64::MAX), owed: vec![Seq(4), Seq(9)], ahead: vec![Seq(70)] },
                 priority: Mark::default(),
             }),
             Record::Backlog(BacklogRecord { node: NodeNo(3), lane: Lane::Priority, messages: vec![Seq(1), Seq(2)] }),

@@ -123,6 +123,7 @@ fn lane_flag(lane: Lane) -> u8 {
 fn put_mark(out: &mut Vec<u8>, mark: &Mark) {
     put_number(out, mark.high.0);
     put_seqs(out, &mark.owed);
+    put_seqs(out, &mark.ahead);
 }
 
 fn put_seqs(out: &mut Vec<u8>, seqs: &[Seq]) {

@@ -104,13 +104,15 @@ pub struct MessageRecord<'a> {
     pub payload: Payload<'a>,
 }
 
-/// How far a node has acked one of its queues: all up to `high`, but for `owed`.
+/// What a node has acked of one of its queues: all up to `high` but for `owed`, and what is `ahead`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Mark {
-    /// The newest acked message.
+    /// Up to here only `owed` is owed.
     pub high: Seq,
     /// Older ones that are still owed, in rising order.
     pub owed: Vec<Seq>,
+    /// Newer ones that are acked, in rising order.
+    pub ahead: Vec<Seq>,
 }
 
 /// A node's acknowledgements.

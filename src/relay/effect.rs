@@ -52,3 +52,13 @@ pub enum Effect {
         seq: Seq,
     },
 }
+
+impl Effect {
+    /// Octets of the record that it puts into the log.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Effect::Append { payload, .. } => payload.len(),
+            Effect::Send { .. } | Effect::Deliver { .. } | Effect::Close { .. } | Effect::Cut { .. } | Effect::Forget { .. } => 0,
+        }
+    }
+}

@@ -94,6 +94,17 @@ impl Journal {
         Some((nodes, std::mem::take(&mut self.dead)))
     }
 
+    /// Cursors that found no place wait on, and so does all that their departure would have made needless.
+    pub(super) fn put_back(&mut self, nodes: Vec<NodeNo>, dead: Dead, now: Mono) {
+        self.waiting_since = Some(now);
+        self.hurried = true;
+        for node in &nodes {
+            self.is_dirty[node.0 as usize] = true;
+        }
+        self.dirty = nodes;
+        self.dead = dead;
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_settled(&self) -> bool {
         self.waiting_since.is_none()

@@ -35,6 +35,7 @@ use self::timers::Timers;
 use self::upload::Upload;
 use crate::base::{Entropy, LinkId, Mono, Seq};
 use crate::ledger::Ledger;
+use crate::limits::CURSOR_BYTES_MAX;
 use crate::record::Record;
 use crate::wire::{Dialect, Request, reply};
 
@@ -122,11 +123,21 @@ impl Relay {
     /// Called when the log is about to be committed: lazy records ride along.
     pub fn before_commit(&mut self, now: Now, out: &mut Vec<Effect>) {
         let Some((nodes, dead)) = self.journal.depart(now.mono) else { return };
-        for node in nodes {
+        let mut nodes = nodes.into_iter();
+        let mut octets = 0;
+        for node in nodes.by_ref() {
             let first = out.len();
             let cursor = self.ledger.cursor(node);
             self.cx(now, out).append_lazily(&Record::Cursor(cursor));
             end_batch(&mut out[first..]);
+            octets += out[first..].iter().map(Effect::weight).sum::<usize>();
+            if octets >= CURSOR_BYTES_MAX {
+                break;
+            }
+        }
+        // What does not fit goes with the next commit, and nothing is forgotten before all of it is durable.
+        if nodes.len() > 0 {
+            return self.journal.put_back(nodes.collect(), dead, now.mono);
         }
         let after = self.ledger.last();
         out.extend(dead.into_iter().map(|seq| Effect::Forget { after, seq }));
@@ -268,13 +279,8 @@ impl Relay {
         out.push(Effect::Close { link, after: self.journal.barrier });
     }
 
-    /// Whoever was on the link is here no longer, and what they were sending will not come.
+    /// Whoever was on the link is here no longer.
     fn depart(&mut self, link: LinkId, now: Now, out: &mut Vec<Effect>) {
-        let Some(session) = self.sessions.get_mut(link) else { return };
-        let upload = session.upload.take();
-        if let Some(mut upload) = upload {
-            self.journal.forget_later(upload.refuse(String::new()), now.mono);
-        }
         ops::depart(&mut self.cx(now, out), link);
     }
 

@@ -68,6 +68,11 @@ impl Presence {
         }
     }
 
+    /// Whether `user` shows to `other`.
+    pub(super) fn shows(&self, user: UserNo, other: UserNo) -> bool {
+        self.shown.get(&user).is_some_and(|shown| shown.to.contains(&other))
+    }
+
     /// How many others a user shows to.
     pub(super) fn breadth(&self, user: UserNo) -> usize {
         self.shown.get(&user).map_or(0, |shown| shown.to.len())

@@ -3,6 +3,7 @@
 use super::inlet::Inlet;
 use super::outbox::{Outbox, Pins};
 use crate::base::LinkId;
+use crate::limits::WRITE_BUDGET;
 use crate::net::{Link, Received, Socket};
 use crate::relay::{Effect, Now, Relay};
 use crate::store::{Disk, Store};
@@ -36,6 +37,8 @@ pub(super) struct Conn<S> {
     pub(super) waits: bool,
     /// The last write moved something, or was the first that could not.
     pub(super) moved: bool,
+    /// Its share of the turn was used up with more to write.
+    pub(super) unfinished: bool,
     /// It is not read because it does not read.
     pub(super) throttled: bool,
 }
@@ -60,6 +63,7 @@ impl<S: Socket> Conn<S> {
             blocked: false,
             waits: false,
             moved: false,
+            unfinished: false,
             throttled: false,
         }
     }
@@ -80,23 +84,22 @@ impl<S: Socket> Conn<S> {
         self.link.receive(buffer, &mut |plain| inlet.feed(id, plain, relay, limits, now, effects))
     }
 
-    /// Seals and writes as much as the socket takes. Whether the link lives.
+    /// Seals and writes as much as the socket takes, up to a turn's share. Whether the link lives.
     pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, plain: &mut Vec<u8>) -> bool {
         let mut moved = 0;
+        self.unfinished = false;
         loop {
-            let mut filled = false;
             while self.link.is_ready() && self.link.has_space() {
                 plain.clear();
                 if !self.outbox.fill(plain, store, pins) {
                     break;
                 }
-                filled = true;
                 if self.link.seal(plain).is_err() {
                     return false;
                 }
             }
-            let saying_goodbye = self.phase == Phase::Closing && self.outbox.is_empty() && !self.link.is_shut();
-            if saying_goodbye && !filled {
+            let last_word = self.phase == Phase::Closing && self.outbox.is_empty() && !self.link.is_shut();
+            if last_word {
                 self.link.say_goodbye();
             }
             match self.link.flush() {
@@ -106,10 +109,14 @@ impl<S: Socket> Conn<S> {
             if !self.link.is_flushed() {
                 break;
             }
-            if saying_goodbye && !filled {
+            if last_word {
                 self.link.shut();
             }
-            if !filled {
+            if self.outbox.is_empty() || !self.link.is_ready() {
+                break;
+            }
+            if moved >= WRITE_BUDGET {
+                self.unfinished = true;
                 break;
             }
         }

@@ -21,6 +21,10 @@ impl Gate {
         self.held.push_back(effect);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The next effect that may happen, now that the log is durable up to `durable`.
     ///
     /// # Panics

@@ -21,7 +21,10 @@ use self::gate::Gate;
 use self::outbox::Pins;
 use crate::base::{LinkId, Mono, Wall};
 use crate::ledger::{Dead, Ledger, Replay};
-use crate::limits::{MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX};
+use crate::limits::{
+    MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX, TURN_BYTES_MAX,
+    TURN_HANDSHAKES_MAX,
+};
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Recovery, Store, StoreError};
@@ -129,6 +132,13 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.conns.get_mut(slot).map(|conn| conn.link.socket_mut())
     }
 
+    /// A link's peer will send no more than what is there to be read.
+    pub fn ending(&mut self, slot: usize) {
+        if let Some(conn) = self.conns.get_mut(slot) {
+            conn.link.note_ending();
+        }
+    }
+
     /// A link can be read or written. It takes part in the next turn.
     pub fn ready(&mut self, slot: usize, readable: bool, writable: bool) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
@@ -144,7 +154,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     /// Whether a turn has something to do although nothing new happened.
     pub fn has_work(&self) -> bool {
-        self.maintenance || !self.readable.is_empty()
+        self.maintenance || !self.gate.is_empty() || !self.readable.is_empty() || !self.writable.is_empty()
     }
 
     /// When the next turn must come though nothing happened.
@@ -207,8 +217,13 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// # Errors
     /// [`StoreError`], as for any commit.
     pub fn stop(mut self, now: Now) -> Result<(), StoreError> {
-        self.relay.settle();
-        self.commit(now)?;
+        loop {
+            self.relay.settle();
+            self.commit(now)?;
+            if self.relay.is_settled() {
+                break;
+            }
+        }
         self.release();
         self.write_all(now);
         for (_, conn) in &mut self.conns {
@@ -233,10 +248,21 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let slots = std::mem::take(&mut self.readable);
         let (members, others): (Vec<usize>, Vec<usize>) =
             slots.into_iter().partition(|&slot| self.conns.get(slot).is_some_and(|conn| conn.is_member(&self.relay)));
-        for slot in members.into_iter().chain(others) {
+        let mut slots = members.into_iter().chain(others);
+        let mut handshakes = 0;
+        for slot in slots.by_ref() {
+            let in_handshake = self.conns.get(slot).is_some_and(|conn| !conn.link.is_ready());
+            handshakes += usize::from(in_handshake);
             self.read(slot, now);
             self.absorb()?;
             self.tell_room(now);
+            if self.written >= TURN_BYTES_MAX || handshakes >= TURN_HANDSHAKES_MAX {
+                break;
+            }
+        }
+        // Who did not get a turn in this one is first in the next.
+        for slot in slots.rev() {
+            self.readable.push_front(slot);
         }
         Ok(())
     }
@@ -324,6 +350,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let slot = link.slot as usize;
         let Some(conn) = self.conns.get_mut(slot).filter(|conn| conn.id == link) else { return };
         act(conn);
+        if conn.outbox.weight() > OUTPUT_MAX && conn.phase != Phase::Gone {
+            log::info!("{link} ends: does not read what it is sent");
+            conn.phase = Phase::Gone;
+        }
         mark_writable(conn, slot, &mut self.writable);
     }
 
@@ -333,18 +363,17 @@ impl<S: Socket, D: Disk> Server<S, D> {
             conn.writes = false;
             let was_blocked = conn.waits;
             let alive = conn.write(&self.store, &mut self.pins, &mut self.plain);
-            let too_much = conn.outbox.weight() > OUTPUT_MAX;
-            if too_much {
-                log::info!("{}: ends: does not read what it is sent", conn.id);
-            }
-            if !alive || too_much || conn.is_done() {
+            if !alive || conn.is_done() {
                 self.remove(slot, now);
                 continue;
+            }
+            if conn.unfinished {
+                mark_writable(conn, slot, &mut self.writable);
             }
             let id = conn.id;
             if conn.waits && conn.moved {
                 self.relay.handle(Input::Blocked { link: id }, now, &mut self.effects);
-            } else if was_blocked && !conn.waits {
+            } else if was_blocked && !conn.waits && conn.outbox.is_empty() {
                 self.relay.handle(Input::Drained { link: id }, now, &mut self.effects);
             }
             if conn.throttled && conn.outbox.weight() <= OUTPUT_READ_MAX {
@@ -365,7 +394,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
 }
 
 fn mark_writable<S>(conn: &mut Conn<S>, slot: usize, writable: &mut Vec<usize>) {
-    if !conn.writes && !conn.blocked {
+    // A link that has come to its end is looked at although its socket takes nothing.
+    if !conn.writes && (!conn.blocked || conn.phase == Phase::Gone) {
         conn.writes = true;
         writable.push(slot);
     }

@@ -49,7 +49,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn push_frame(&mut self, frame: Vec<u8>) {
-        self.weight += frame.len();
+        self.weight += cost(&frame);
         self.items.push_back(Item::Frame(frame));
     }
 
@@ -61,7 +61,7 @@ impl Outbox {
         self.partial.is_none() && self.items.is_empty()
     }
 
-    /// Octets of frames that wait in memory.
+    /// Octets of memory that waiting frames take.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
@@ -96,7 +96,7 @@ impl Outbox {
                 if octets.len() > TLS_RECORD_MAX {
                     self.partial = Some(Partial::Frame { octets, at: 0 });
                 } else {
-                    self.weight -= octets.len();
+                    self.weight -= cost(&octets);
                 }
             }
             self.go_on(plain, store, pins);
@@ -111,7 +111,7 @@ impl Outbox {
             Some(Partial::Frame { octets, at }) => {
                 *at += copy(&octets[*at..], plain);
                 if *at == octets.len() {
-                    self.weight -= octets.len();
+                    self.weight -= cost(octets);
                     self.partial = None;
                 }
             }
@@ -142,6 +142,11 @@ impl Outbox {
             pins.unpin(message);
         }
     }
+}
+
+/// What a waiting frame costs: its buffer, and its place in the list.
+fn cost(frame: &Vec<u8>) -> usize {
+    frame.capacity() + size_of::<Item>()
 }
 
 /// Copies as much as fits a record; returns how much.

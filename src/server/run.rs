@@ -9,6 +9,7 @@ use crate::base::{Mono, OsEntropy};
 use crate::certificate;
 use crate::config::{self, Config, ConfigError};
 use crate::ledger::ReplayError;
+use crate::limits::TURN_ACCEPTS_MAX;
 use crate::net::{Accepted, Bound, Layer, Poller, Ready, TcpSocket, TlsConfig};
 use crate::relay::{Now, Relay, Settings, Timeouts};
 use crate::store::{Directory, Options, StoreError};
@@ -170,7 +171,7 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 /// The loop: wait, note who is ready, turn.
 fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
-    // Listeners that could not accept for want of descriptors, to be tried again at that time.
+    // Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
     let mut paused: Vec<(usize, Mono)> = Vec::new();
     loop {
         let deadline = [server.next_deadline(), paused.iter().map(|(_, at)| *at).min()].into_iter().flatten().min();
@@ -181,7 +182,12 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
         ready.extend(due);
         for event in ready.drain(..) {
             match event {
-                Ready::Link { slot, readable, writable } => server.ready(slot, readable, writable),
+                Ready::Link { slot, readable, writable, ending } => {
+                    if ending {
+                        server.ending(slot);
+                    }
+                    server.ready(slot, readable, writable);
+                }
                 Ready::Accept(listener) => accept(&mut server, &mut poller, listener, &tls[listener], now, &mut paused),
                 Ready::Stop => {
                     log::info!("stopping");
@@ -203,7 +209,7 @@ fn round_up(wait: Duration) -> Duration {
 }
 
 fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfig, now: Now, paused: &mut Vec<(usize, Mono)>) {
-    loop {
+    for _ in 0..TURN_ACCEPTS_MAX {
         match poller.accept(listener) {
             Accepted::Nobody => return,
             Accepted::NoDescriptor(pause) => {
@@ -232,4 +238,6 @@ fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfi
             }
         }
     }
+    // More may wait, and no event will tell of them again.
+    paused.push((listener, now.mono));
 }

@@ -196,7 +196,7 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
             Request::TmtpRev
         }
         Op::Register => Request::Register {
-            new_node: required("newnode", header.new_node, LABEL_MAX)?,
+            new_node: label(header.new_node)?,
             new_alias: header.new_alias.filter(|alias| !alias.is_empty() && alias != "_"),
             token: header.oidc.is_some(),
         },
@@ -204,7 +204,7 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
         Op::UserEdit => {
             let edit = match (header.new_alias, header.new_node) {
                 (Some(alias), None) => Edit::Alias(non_empty("newalias", alias)?),
-                (None, Some(label)) => Edit::Node(required("newnode", Some(label), LABEL_MAX)?),
+                (None, Some(label)) => Edit::Node(self::label(Some(label))?),
                 _ => return Err(invalid("UserEdit takes exactly one of newalias and newnode")),
             };
             Request::UserEdit { id: required("id", header.id, REQUEST_ID_MAX)?, edit }
@@ -316,6 +316,16 @@ fn required<'a>(key: &str, value: Option<Cow<'a, str>>, max: usize) -> Result<Co
         return Err(invalid(format!("{key} exceeds {max} octets")));
     }
     Ok(value)
+}
+
+/// A device's label comes back in headers that clients re-encode to verify, and encoders differ on control characters: so
+/// they become U+FFFD.
+fn label(value: Option<Cow<'_, str>>) -> Result<Cow<'_, str>, RequestError> {
+    let label = required("newnode", value, LABEL_MAX)?;
+    if !label.contains(char::is_control) {
+        return Ok(label);
+    }
+    Ok(Cow::Owned(label.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()))
 }
 
 fn non_empty<'a>(key: &str, value: Cow<'a, str>) -> Result<Cow<'a, str>, RequestError> {

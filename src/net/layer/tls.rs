@@ -23,6 +23,8 @@ pub struct Tls {
     pending: Vec<u8>,
     ready: bool,
     peer_closed: bool,
+    /// An error came: rustls must not be asked anything more.
+    failed: bool,
 }
 
 impl fmt::Debug for Tls {
@@ -47,7 +49,7 @@ enum Errand<'a> {
 impl Tls {
     pub(super) fn new(config: TlsConfig) -> Result<Tls, LayerError> {
         let connection = UnbufferedServerConnection::new(config).map_err(|e| LayerError(e.to_string()))?;
-        Ok(Tls { connection, pending: Vec::new(), ready: false, peer_closed: false })
+        Ok(Tls { connection, pending: Vec::new(), ready: false, peer_closed: false, failed: false })
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -95,6 +97,21 @@ impl Tls {
 
     /// Lets rustls work until it wants more input; returns how much of `wire` it is done with.
     fn drive(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut Option<Sink<'_>>, errand: &Errand<'_>) -> Result<usize, LayerError> {
+        if self.failed {
+            return Err(LayerError("the link has failed before".to_owned()));
+        }
+        let result = self.drive_sound(wire, out, sink, errand);
+        self.failed = result.is_err();
+        result
+    }
+
+    fn drive_sound(
+        &mut self,
+        wire: &mut [u8],
+        out: &mut Vec<u8>,
+        sink: &mut Option<Sink<'_>>,
+        errand: &Errand<'_>,
+    ) -> Result<usize, LayerError> {
         let mut used = 0;
         loop {
             let UnbufferedStatus { mut discard, state, .. } = self.connection.process_tls_records(&mut wire[used..]);
@@ -109,12 +126,7 @@ impl Tls {
                         }
                     }
                 }
-                Ok(ConnectionState::EncodeTlsData(mut data)) => write_to(out, |space| {
-                    data.encode(space).map_err(|error| match error {
-                        EncodeError::InsufficientSize(size) => Trouble::Space(size),
-                        EncodeError::AlreadyEncoded => Trouble::Final(error.to_string()),
-                    })
-                })?,
+                Ok(ConnectionState::EncodeTlsData(mut data)) => write_to(out, |space| data.encode(space).map_err(Trouble::from))?,
                 // What was encoded is in `out`, which the link sends in any case.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
@@ -130,7 +142,7 @@ impl Tls {
                 Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => done = true,
                 Ok(other) => return Err(LayerError(format!("unexpected TLS state {other:?}"))),
                 Err(error) => {
-                    self.last_words(out);
+                    self.last_words(&mut wire[used..], out);
                     return Err(LayerError(error.to_string()));
                 }
             }
@@ -141,24 +153,13 @@ impl Tls {
         }
     }
 
-    /// After an error rustls has an alert for the peer, and wants no more input.
-    fn last_words(&mut self, out: &mut Vec<u8>) {
-        for _ in 0..8 {
-            match self.connection.process_tls_records(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    let written = write_to(out, |space| {
-                        data.encode(space).map_err(|error| match error {
-                            EncodeError::InsufficientSize(size) => Trouble::Space(size),
-                            EncodeError::AlreadyEncoded => Trouble::Final(error.to_string()),
-                        })
-                    });
-                    if written.is_err() {
-                        return;
-                    }
-                }
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                _ => return,
-            }
+    /// After an error rustls has, most often, an alert for the peer, which it gives before it reads anything. Where it has
+    /// none it reads on: so it is asked only once, and gets the octets of the call that failed again, into which
+    /// what it remembers of them still points. (With fewer it panics.)
+    fn last_words(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
+        if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(wire).state {
+            // A peer that cannot be told why will find the link closed.
+            let _ = write_to(out, |space| data.encode(space).map_err(Trouble::from));
         }
     }
 }
@@ -169,6 +170,15 @@ enum Trouble {
     Space(InsufficientSizeError),
     /// It never will.
     Final(String),
+}
+
+impl From<EncodeError> for Trouble {
+    fn from(error: EncodeError) -> Trouble {
+        match error {
+            EncodeError::InsufficientSize(size) => Trouble::Space(size),
+            EncodeError::AlreadyEncoded => Trouble::Final(error.to_string()),
+        }
+    }
 }
 
 impl From<EncryptError> for Trouble {

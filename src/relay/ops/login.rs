@@ -2,6 +2,7 @@
 
 use super::check_room;
 use crate::base::{LinkId, NodeDigest, NodeNo, Uid, UserNo, base32_decode};
+use crate::limits::INFO_USERS_MAX;
 use crate::record::{Lane, Payload};
 use crate::relay::Effect;
 use crate::relay::cx::Cx;
@@ -44,7 +45,11 @@ fn free_node(cx: &mut Cx<'_>, node: NodeNo) -> Result<(), Reason> {
 /// The link is the user's node from now on: it is told so, and gets what waits for it.
 pub(super) fn enter(cx: &mut Cx<'_>, link: LinkId, user: UserNo, node: NodeNo) {
     let online: Vec<String> = cx.presence.seen_by(user).map(|other| cx.ledger.user(other).uid().to_string()).collect();
-    cx.send(link, reply::info(&online));
+    let (listed, others) = online.split_at(online.len().min(INFO_USERS_MAX));
+    cx.send(link, reply::info(listed));
+    for uid in others {
+        cx.send(link, reply::ohi(uid, true));
+    }
     if let Some(session) = cx.sessions.get_mut(link) {
         session.state = State::LoggedIn(LoggedIn::new(user, node));
     }
@@ -54,6 +59,11 @@ pub(super) fn enter(cx: &mut Cx<'_>, link: LinkId, user: UserNo, node: NodeNo) {
 
 /// The link is a node's no longer; those who see the user's presence learn it, if this was the last link that showed it.
 pub(in crate::relay) fn depart(cx: &mut Cx<'_>, link: LinkId) {
+    // What they were sending will not come.
+    let upload = cx.sessions.get_mut(link).and_then(|session| session.upload.take());
+    if let Some(mut upload) = upload {
+        cx.journal.forget_later(upload.refuse(String::new()), cx.now.mono);
+    }
     let Some(login) = cx.sessions.get(link).and_then(|session| session.login()) else { return };
     let (user, node, shows) = (login.user, login.node, login.shows_presence);
     cx.online.leave(node);

@@ -17,7 +17,8 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, users: &[Recipient<'_>], act: OhiAct)
             None => return deny(format!("for: user {} is unknown", entry.id.chars().take(64).collect::<String>())),
         }
     }
-    if act != OhiAct::Drop && cx.presence.breadth(me.user) + named.len() > PRESENCE_MAX {
+    let added = named.iter().filter(|&&other| !cx.presence.shows(me.user, other)).count();
+    if act != OhiAct::Drop && cx.presence.breadth(me.user) + added > PRESENCE_MAX {
         return deny(format!("for: a member shows to at most {PRESENCE_MAX} others"));
     }
     let echoes = join(cx, me) && act != OhiAct::Init;

@@ -1,5 +1,7 @@
 //! Post: data to users' and groups' nodes.
 
+use std::collections::BTreeSet;
+
 use super::{Outcome, Stop, check_size, deny};
 use crate::base::{NodeNo, Uid};
 use crate::ledger::Group;
@@ -24,7 +26,14 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>], body: Body, pay
 /// The nodes that a list of recipients means. All of the list, or nothing.
 pub(super) fn resolve(cx: &Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Vec<NodeNo>, Stop> {
     let mut nodes = Vec::with_capacity(to.len() + 1);
-    for recipient in to {
+    // A recipient that is named often is looked up once: a group may be large, and the list long.
+    let mut seen = BTreeSet::new();
+    for recipient in to.iter().filter(|recipient| to.len() == 1 || seen.insert((recipient.kind, &recipient.id))) {
+        if nodes.len() > FANOUT_MAX {
+            nodes.sort_unstable();
+            nodes.dedup();
+            check_fanout(&nodes)?;
+        }
         if recipient.kind == Some(TO_USER) {
             let Some(user) = Uid::parse(&recipient.id).and_then(|uid| cx.ledger.user_of(&uid)) else {
                 return deny(format!("for: user {} is unknown", recipient.id));
@@ -36,6 +45,8 @@ pub(super) fn resolve(cx: &Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Vec<N
             nodes.extend(cx.ledger.group_nodes(group, except));
         }
     }
+    nodes.sort_unstable();
+    nodes.dedup();
     Ok(nodes)
 }
 
