@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "clients live in real time")]
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -326,15 +326,17 @@ impl Link for TlsLink {
     fn close(mut self: Box<Self>) {
         self.tls.send_close_notify();
         let _ = self.flush();
+        self.vanish();
     }
 
+    // Neither end waits for the last handle of the socket: a child that another thread is making may hold one for a moment.
+
     fn vanish(self: Box<Self>) {
-        drop(self);
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     fn cut(self: Box<Self>) {
-        // With no time to linger, the end of the socket is a reset.
-        let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+        let _ = rustix::net::connect_unspec(&self.socket);
     }
 }
 
