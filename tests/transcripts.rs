@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use common::core::Core;
 use common::frame::{Frame, Intake};
 use common::process::Process;
 use common::run::{Failure, Pieces, Way, play};
@@ -180,6 +181,16 @@ struct Job<'a> {
     name: &'a str,
     transcript: &'a Transcript,
     way: Way,
+    where_: Where,
+}
+
+/// What a transcript is played against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// The program, over TLS.
+    Process,
+    /// The relay's core, over pipes and in its own time.
+    Core,
 }
 
 /// Plays a folder's transcripts, each with a relay of its own.
@@ -198,7 +209,8 @@ fn folder(folder: &str) {
     }
     let jobs: Vec<Job> = transcripts
         .iter()
-        .flat_map(|(name, transcript)| ways(transcript).into_iter().map(move |way| Job { name, transcript, way }))
+        .flat_map(|(name, transcript)| ways(transcript).into_iter().map(move |way| (name, transcript, way)))
+        .flat_map(|(name, transcript, way)| [Where::Process, Where::Core].map(|where_| Job { name, transcript, way, where_ }))
         .collect();
     let next = AtomicUsize::new(0);
     // One report for what fails alike in several ways.
@@ -211,7 +223,7 @@ fn folder(folder: &str) {
                         let mut failed = failed.lock().expect("no panic");
                         let line = report.trouble.split(": ").next().unwrap_or_default();
                         let alike = failed.entry(format!("{}, {line}", job.name)).or_default();
-                        alike.0.push(format!("{:?} {:?}", job.way.dialect, job.way.pieces));
+                        alike.0.push(format!("{:?} {:?} {:?}", job.where_, job.way.dialect, job.way.pieces));
                         alike.1 = format!("  {}\n  {}\n  before that:\n    {}", job.transcript.rule, report.trouble, report.before);
                     }
                 }
@@ -247,8 +259,12 @@ impl Job<'_> {
         for (key, value) in self.transcript.config.as_object().into_iter().flatten() {
             settings[key] = value.clone();
         }
-        let mut site = Process::start(&settings).map_err(|trouble| Failure { trouble, before: String::new() })?;
-        play(self.transcript, &mut site, self.way).map_err(|failure| {
+        let start = |trouble| Failure { trouble, before: String::new() };
+        let mut site: Box<dyn Site> = match self.where_ {
+            Where::Process => Box::new(Process::start(&settings).map_err(start)?),
+            Where::Core => Box::new(Core::start(&settings).map_err(start)?),
+        };
+        play(self.transcript, &mut *site, self.way).map_err(|failure| {
             let log = site.log();
             let tail = log.lines().rev().take(5).fold(String::new(), |tail, line| format!("\n    {line}{tail}"));
             Failure { before: format!("{}\n  log:{tail}", failure.before), ..failure }

@@ -159,14 +159,14 @@ fn port(text: &str) -> u16 {
     digits.parse().unwrap_or_default()
 }
 
-fn walk(directory: &Path, found: &mut impl FnMut(&Path)) {
+pub(crate) fn walk(directory: &Path, found: &mut impl FnMut(&Path)) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() { walk(&path, found) } else { found(&path) }
     }
 }
 
-fn merge(into: &mut Value, from: &Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             from.iter().for_each(|(key, value)| merge(into.entry(key).or_insert(Value::Null), value));
