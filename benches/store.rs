@@ -1,0 +1,116 @@
+//! The log and the ledger, measured: `cargo bench --bench store [-- DIR]`.
+//!
+//! Prints one table: append and commit by batch size, the start with much in the log, and the memory that queued
+//! deliveries take. DIR (default: a temporary directory) should be on the disk in question. Compare only within one run.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mnm::base::{Entropy, NodeDigest, NodeNo, OsEntropy, Seq, Uid, UserNo};
+use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, UserRecord};
+use mnm::server::recover;
+use mnm::store::{Directory, Options, Store};
+
+const OPTIONS: Options = Options { segment_bytes: 4 << 20 };
+
+fn main() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let base = named.map_or_else(|| directory.path().to_owned(), Into::into);
+    println!("{:<58} {:>14}", "on the disk of ".to_owned() + &base.display().to_string(), "");
+    commits(&base.join("mnm-bench-commits"));
+    recovery(&base.join("mnm-bench-small"), 1_000_000, 200);
+    recovery(&base.join("mnm-bench-large"), 16_384, 65_000);
+}
+
+fn fresh(path: &Path) -> Directory {
+    let _ = std::fs::remove_dir_all(path);
+    Directory::open(path).expect("a data directory")
+}
+
+fn row(what: &str, value: impl std::fmt::Display) {
+    println!("{what:<58} {value:>14}");
+}
+
+fn open(path: &Path) -> Store<Directory> {
+    Store::open(fresh(path), OPTIONS, Box::new(OsEntropy), &mut |_, _| Ok(())).expect("a store").store
+}
+
+/// Batches of records of 200 octets, each with its commit.
+fn commits(path: &Path) {
+    let mut store = open(path);
+    let payload = [7; 200];
+    let mut seq = 0;
+    for batch in [1, 16, 64, 256, 1024] {
+        let mut times: Vec<Duration> = (0..200)
+            .map(|_| {
+                let begin = Instant::now();
+                for _ in 0..batch {
+                    seq += 1;
+                    store.append(Seq(seq), &payload, true).expect("room");
+                }
+                store.commit().expect("a disk that works");
+                let took = begin.elapsed();
+                (seq - batch + 1..=seq).for_each(|seq| store.forget(Seq(seq)));
+                store.maintain().expect("a disk that works");
+                took
+            })
+            .collect();
+        times.sort();
+        row(&format!("append {batch} records of 200 octets and commit, median"), format!("{:.0} µs", times[100].as_secs_f64() * 1e6));
+    }
+    drop(store);
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// A log with so many queued messages: how long a start takes, and what memory it needs.
+fn recovery(path: &Path, messages: u64, size: usize) {
+    let mut store = open(path);
+    let mut entropy = OsEntropy;
+    let nodes = 100;
+    let mut seq = 0;
+    let mut put = |store: &mut Store<Directory>, record: &Record<'_>| {
+        // As ids are: nanoseconds that differ by some microseconds.
+        seq += 20_000;
+        store.append(Seq(seq), &record.encode(), true).expect("room");
+        if seq % (20_000 * 512) == 0 {
+            store.commit().expect("a disk that works");
+            store.maintain().expect("a disk that works");
+        }
+    };
+    for no in 0..nodes {
+        let mut uid = [0; 20];
+        entropy.fill(&mut uid);
+        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".to_owned() };
+        let user = UserRecord { no: UserNo(no), uid: Uid(uid), aliases: vec![], nodes: vec![node], next_node: NodeNo(no + 1) };
+        put(&mut store, &Record::User(user));
+    }
+    let data = vec![b'x'; size];
+    for n in 0..messages {
+        let to = vec![NodeNo((n % u64::from(nodes)) as u32)];
+        let header = b"0010{\"op\":\"delivery\"}"[..].into();
+        put(&mut store, &Record::Message(MessageRecord { lane: Lane::Normal, to, header, payload: Payload::Inline((&data[..]).into()) }));
+    }
+    store.commit().expect("a disk that works");
+    let octets = store.stats().live_bytes;
+    // As after kill -9: nothing says that the log ended well.
+    drop(store);
+    let before = anonymous_memory();
+    let begin = Instant::now();
+    let facts = recover(Directory::open(path).expect("the directory"), OPTIONS, Box::new(OsEntropy)).expect("a sound log");
+    let took = begin.elapsed();
+    assert_eq!(facts.ledger.message_count() as u64, messages);
+    let what = format!("{messages} messages, {} MiB", octets >> 20);
+    row(&format!("start with {what}"), format!("{:.2} s", took.as_secs_f64()));
+    let memory = anonymous_memory().saturating_sub(before);
+    row(&format!("memory for each of {messages} queued deliveries"), format!("{:.1} octets", memory as f64 / messages as f64));
+    drop(facts);
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// Octets of memory that are ours alone: what is mapped from files does not count.
+fn anonymous_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
+}
