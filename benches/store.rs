@@ -2,6 +2,7 @@
 //!
 //! Prints one table: append and commit by batch size, the start with much in the log, and the memory that queued
 //! deliveries take. DIR (default: a temporary directory) should be on the disk in question. Compare only within one run.
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
