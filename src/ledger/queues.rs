@@ -190,6 +190,14 @@ impl Queues {
         self.all.iter()
     }
 
+    /// Gives back what growing has taken too much.
+    pub(super) fn shrink(&mut self) {
+        for queue in &mut self.all {
+            queue.normal.owed.shrink_to_fit();
+            queue.priority.owed.shrink_to_fit();
+        }
+    }
+
     /// Nodes that have a queue, empty or not.
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeNo> + use<> {
         (0..u32::try_from(self.all.len()).expect("fewer than 2^32 nodes")).map(NodeNo)
@@ -247,11 +255,22 @@ struct Message {
     chunks: Box<[Seq]>,
 }
 
+impl Message {
+    /// Nothing has to be written down of a message that one node owes and whose data is in its record.
+    fn is_plain(&self) -> bool {
+        self.owed == 1 && self.chunks.is_empty()
+    }
+}
+
 /// How many nodes owe each message, and what its data consists of.
+///
+/// Most messages wait for one node. They are only counted: what is in a queue and not in `noted` is owed once.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    all: HashMap<Seq, Message>,
-    /// At replay a message that nobody owes yet may be owed through a later backlog, so none dies before the end.
+    noted: HashMap<Seq, Message>,
+    plain: usize,
+    /// At replay a message that nobody owes yet may be owed through a later backlog, so none dies, and all are noted,
+    /// before the end.
     replaying: bool,
 }
 
@@ -267,30 +286,47 @@ impl Messages {
         };
         let owed = u32::try_from(record.to.len()).expect("fewer than 2^32 nodes");
         let message = Message { owed, chunks };
-        if owed == 0 && !self.replaying {
+        if self.replaying {
+            self.noted.insert(seq, message);
+        } else if owed == 0 {
             bury(seq, message, dead);
+        } else if message.is_plain() {
+            self.plain += 1;
         } else {
-            self.all.insert(seq, message);
+            self.noted.insert(seq, message);
         }
     }
 
     fn release(&mut self, seq: Seq, dead: &mut Dead) {
-        let message = self.all.get_mut(&seq).expect("what is queued is owed");
+        let Some(message) = self.noted.get_mut(&seq) else {
+            self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
+            dead.push(seq);
+            return;
+        };
         message.owed -= 1;
-        if message.owed == 0 && !self.replaying {
-            let message = self.all.remove(&seq).expect("it was just there");
+        if self.replaying {
+            return;
+        }
+        if message.owed == 0 {
+            let message = self.noted.remove(&seq).expect("it was just there");
             bury(seq, message, dead);
+        } else if message.is_plain() {
+            self.noted.remove(&seq);
+            self.plain += 1;
         }
     }
 
+    /// One more node owes a message that is in another's queue; `false` at replay, if it is no more.
     fn owe_again(&mut self, seq: Seq) -> bool {
-        match self.all.get_mut(&seq) {
-            Some(message) => {
-                message.owed += 1;
-                true
+        match self.noted.get_mut(&seq) {
+            Some(message) => message.owed += 1,
+            None if self.replaying => return false,
+            None => {
+                self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
+                self.noted.insert(seq, Message { owed: 2, chunks: Box::default() });
             }
-            None => false,
         }
+        true
     }
 
     /// Ends the replay: what nobody owes now is dead.
@@ -298,28 +334,32 @@ impl Messages {
     pub(super) fn settle(&mut self, dead: &mut Dead) {
         self.replaying = false;
         let before = dead.len();
-        self.all.retain(|&seq, message| {
-            if message.owed > 0 {
-                return true;
+        self.noted.retain(|&seq, message| {
+            if message.owed == 0 {
+                bury(seq, Message { owed: 0, chunks: std::mem::take(&mut message.chunks) }, dead);
+                return false;
             }
-            bury(seq, Message { owed: 0, chunks: std::mem::take(&mut message.chunks) }, dead);
-            false
+            self.plain += usize::from(message.is_plain());
+            !message.is_plain()
         });
+        self.noted.shrink_to_fit();
         dead[before..].sort_unstable();
     }
 
-    pub(super) fn contains(&self, seq: Seq) -> bool {
-        self.all.contains_key(&seq)
+    /// Whether a message with chunks is owed.
+    pub(super) fn holds_chunked(&self, seq: Seq) -> bool {
+        self.noted.contains_key(&seq)
     }
 
     pub(super) fn count(&self) -> usize {
-        self.all.len()
+        self.noted.len() + self.plain
     }
 
     pub(super) fn check_invariants(&self, owed: &HashMap<Seq, u32>) {
-        assert_eq!(self.all.len(), owed.len(), "messages are those that are queued");
+        assert_eq!(self.count(), owed.len(), "messages are those that are queued");
         for (seq, count) in owed {
-            assert_eq!(self.all.get(seq).map(|message| message.owed), Some(*count), "{seq} is owed as often as it is queued");
+            let noted = self.noted.get(seq).map_or(1, |message| message.owed);
+            assert_eq!(noted, *count, "{seq} is owed as often as it is queued");
         }
     }
 }

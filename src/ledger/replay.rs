@@ -86,7 +86,8 @@ impl Replay {
             ledger.queues.drop_node(node, &mut ledger.messages, &mut dead);
         }
         ledger.messages.settle(&mut dead);
-        if let Some((message, chunk)) = incomplete.into_iter().find(|(message, _)| ledger.messages.contains(*message)) {
+        ledger.queues.shrink();
+        if let Some((message, chunk)) = incomplete.into_iter().find(|(message, _)| ledger.messages.holds_chunked(*message)) {
             return Err(ReplayError::MissingChunk(message, chunk));
         }
         dead.extend(unclaimed);
