@@ -6,10 +6,12 @@
 //!
 //! Failures: a [`StoreError`] ends the process, since memory is ahead of the disk; anything a peer does ends one link.
 
+mod clock;
 mod conn;
 mod gate;
 mod inlet;
 mod outbox;
+mod recovery;
 mod run;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -20,17 +22,18 @@ use self::conn::{Conn, Phase};
 use self::gate::Gate;
 use self::inlet::Reading;
 use self::outbox::Pins;
-use crate::base::{LinkId, Mono, Wall};
-use crate::ledger::{Dead, Ledger, Replay};
+use crate::base::{LinkId, Mono};
 use crate::limits::{
     MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX, TURN_BYTES_MAX,
     TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Effect, Input, Now, Relay};
-use crate::store::{Disk, Options, Recovery, Store, StoreError};
+use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
+pub use clock::Clock;
+pub use recovery::{Facts, recover};
 pub use run::{RunError, run, settings};
 
 /// The relay with its links and its log.
@@ -59,36 +62,6 @@ pub struct Server<S: Socket, D: Disk> {
     written: usize,
     /// The log has upkeep to do.
     maintenance: bool,
-}
-
-/// What the log told at start.
-pub struct Facts<D: Disk> {
-    /// The log, ready to be appended to.
-    pub store: Store<D>,
-    /// What it says.
-    pub ledger: Ledger,
-    /// How it was found.
-    pub recovery: Recovery,
-}
-
-/// Opens the log and replays it.
-///
-/// # Errors
-/// [`RunError::Store`]: the log is damaged, or cannot be read or written. [`RunError::Replay`]: it makes no sense.
-pub fn recover<D: Disk>(disk: D, options: Options, entropy: Box<dyn crate::base::Entropy>) -> Result<Facts<D>, RunError> {
-    let mut replay = Replay::new();
-    let opened = Store::open(disk, options, entropy, &mut |seq, octets| replay.take(seq, octets).map_err(|error| error.to_string()))?;
-    let mut store = opened.store;
-    let (mut ledger, dead) = replay.finish()?;
-    forget_all(&mut store, dead);
-    ledger.skip_to(store.appended());
-    Ok(Facts { store, ledger, recovery: opened.recovery })
-}
-
-fn forget_all<D: Disk>(store: &mut Store<D>, dead: Dead) {
-    for seq in dead {
-        store.forget(seq);
-    }
 }
 
 impl<S: Socket, D: Disk> Server<S, D> {
@@ -451,27 +424,5 @@ fn mark_writable<S>(conn: &mut Conn<S>, slot: usize, writable: &mut Vec<usize>) 
     if !conn.writes && (!conn.blocked || conn.phase == Phase::Gone) {
         conn.writes = true;
         writable.push(slot);
-    }
-}
-
-/// The time of a turn, from the system's clocks.
-#[derive(Debug)]
-pub struct Clock {
-    start: std::time::Instant,
-}
-
-impl Clock {
-    /// A clock that starts now.
-    #[allow(clippy::disallowed_methods, reason = "the one place where the monotonic clock is read")]
-    pub fn start() -> Clock {
-        Clock { start: std::time::Instant::now() }
-    }
-
-    /// The present moment.
-    #[allow(clippy::disallowed_methods, reason = "the one place where the system's clocks are read")]
-    pub fn now(&self) -> Now {
-        let mono = Mono(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Now { mono, wall: Wall(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX)) }
     }
 }
