@@ -32,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Read the configuration and the certificates, say what a start would do, and change nothing
     Check,
+    /// Read all of the log in the data directory, check every checksum, say what is in it, and change nothing
+    Verify,
 }
 
 /// What overrules the configuration; the same for every command, before or after its name.

@@ -33,7 +33,7 @@ use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
 pub use clock::Clock;
-pub use recovery::{Facts, recover};
+pub use recovery::{Facts, Verified, recover, verify};
 pub use run::{RunError, run, settings};
 
 /// The relay with its links and its log.

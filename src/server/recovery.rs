@@ -3,7 +3,7 @@
 use super::RunError;
 use crate::base::Entropy;
 use crate::ledger::{Ledger, Replay};
-use crate::store::{Disk, Options, Recovery, Store};
+use crate::store::{self, Disk, Options, Recovery, Store};
 
 /// What the log told at start.
 pub struct Facts<D: Disk> {
@@ -27,4 +27,28 @@ pub fn recover<D: Disk>(disk: D, options: Options, entropy: Box<dyn Entropy>) ->
     dead.into_iter().for_each(|seq| store.forget(seq));
     ledger.skip_to(store.appended());
     Ok(Facts { store, ledger, recovery: opened.recovery })
+}
+
+/// What a log says that was read and not changed.
+pub struct Verified {
+    /// The facts in it.
+    pub ledger: Ledger,
+    /// How it was found.
+    pub recovery: Recovery,
+    /// Records that nobody needs any more and that are there still.
+    pub needless: usize,
+}
+
+/// Reads the whole log, checks every checksum, replays it and checks that its facts do not contradict each other.
+///
+/// # Errors
+/// As for [`recover`].
+/// # Panics
+/// If the facts contradict each other: a fault of this program, never of the disk.
+pub fn verify<D: Disk>(disk: D) -> Result<Verified, RunError> {
+    let mut replay = Replay::new();
+    let recovery = store::verify(disk, &mut |seq, octets| replay.take(seq, octets).map_err(|error| error.to_string()))?;
+    let (ledger, dead) = replay.finish()?;
+    ledger.check_invariants();
+    Ok(Verified { ledger, recovery, needless: dead.len() })
 }

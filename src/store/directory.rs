@@ -31,6 +31,15 @@ impl Directory {
     pub fn open(path: &Path) -> Result<Directory, StoreError> {
         let failed = |action, source| StoreError::failed(action, path.display().to_string(), source);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| failed("make the directory", e))?;
+        Directory::open_existing(path)
+    }
+
+    /// Takes a directory that must be there.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_existing(path: &Path) -> Result<Directory, StoreError> {
+        let failed = |action, source| StoreError::failed(action, path.display().to_string(), source);
         let handle = File::open(path).map_err(|e| failed("open the directory", e))?;
         let lock = options().create(true).truncate(false).open(path.join(LOCK)).map_err(|e| failed("open the lock file in", e))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

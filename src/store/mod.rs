@@ -43,6 +43,7 @@ mod log;
 mod map;
 mod recover;
 mod scan;
+mod survey;
 
 use crate::base::Seq;
 
@@ -50,6 +51,7 @@ pub use directory::{Directory, DirectoryFile};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use log::Store;
+pub use recover::verify;
 
 /// What an operator may choose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
