@@ -60,7 +60,8 @@ impl Core {
     fn with(settings: Settings, ledger: Ledger, records: Vec<(Seq, Vec<u8>, bool)>) -> Core {
         let binding = ledger.last();
         Core {
-            relay: Relay::new(settings, ledger, Box::new(Counted(records.len() as u64))),
+            // Another seed after each restart, or secrets would repeat.
+            relay: Relay::new(settings, ledger, Box::new(Counted(binding.0))),
             now: Now { mono: Mono(1), wall: Wall(1_600_000_000_000_000_000) },
             records,
             forgotten: BTreeSet::new(),
@@ -245,8 +246,11 @@ impl Core {
 
     /// A crash and a new start: what was forgotten may be there again or not, as `survives` says.
     pub fn restart(self, settings: Settings, mut survives: impl FnMut(Seq) -> bool) -> Core {
+        let newest = self.relay.ledger().last();
         let kept: Vec<_> = self.records.into_iter().filter(|(seq, ..)| !self.forgotten.contains(seq) || survives(*seq)).collect();
-        let (ledger, dead) = Core::replay(kept.iter());
+        let (mut ledger, dead) = Core::replay(kept.iter());
+        // The store remembers the newest number, whatever became of its record.
+        ledger.skip_to(newest);
         let mut core = Core::with(settings, ledger, kept);
         core.forgotten = dead;
         core
