@@ -127,6 +127,7 @@ pub const COMPACT_SLICE: usize = 128 << 10;
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
+const _: () = assert!(TEXT_MAX_BYTES <= CHUNK_BYTES, "a ping's text is looked at whole");
 const _: () = assert!(INFO_USERS_MAX * 35 + 1024 < HEADER_MAX, "an info that lists users, 35 octets each, must fit a header");
 const _: () = assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX, "a message with its header must fit a record");
 const _: () = assert!(

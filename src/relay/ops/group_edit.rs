@@ -65,9 +65,6 @@ fn join(cx: &Cx<'_>, me: Me, own: &Member, alias: Option<&str>) -> Result<Option
 
 fn rename(cx: &Cx<'_>, me: Me, own: &Member, alias: &str) -> Result<Option<Change>, Stop> {
     check_own_alias(cx, me, alias)?;
-    if own.standing != Standing::Joined {
-        return deny("act alias: sender has not joined the group");
-    }
     Ok(Some(Change {
         act: "alias",
         user: me.user,
