@@ -37,6 +37,8 @@ pub(super) struct Conn<S> {
     pub(super) waits: bool,
     /// The last write moved something, or was the first that could not.
     pub(super) moved: bool,
+    /// The relay was told that output waits, and not yet that it does not.
+    pub(super) told_blocked: bool,
     /// Its share of the turn was used up with more to write.
     pub(super) unfinished: bool,
     /// It is not read because it does not read.
@@ -63,6 +65,7 @@ impl<S: Socket> Conn<S> {
             blocked: false,
             waits: false,
             moved: false,
+            told_blocked: false,
             unfinished: false,
             throttled: false,
         }

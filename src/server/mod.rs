@@ -385,7 +385,6 @@ impl<S: Socket, D: Disk> Server<S, D> {
         for slot in std::mem::take(&mut self.writable) {
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             conn.writes = false;
-            let was_blocked = conn.waits;
             let alive = conn.write(&self.store, &mut self.pins, &mut self.plain);
             if !alive || conn.is_done() {
                 self.remove(slot, now);
@@ -395,9 +394,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 mark_writable(conn, slot, &mut self.writable);
             }
             let id = conn.id;
-            if conn.waits && conn.moved {
+            if (conn.waits || conn.unfinished) && conn.moved {
+                conn.told_blocked = true;
                 self.relay.handle(Input::Blocked { link: id }, now, &mut self.effects);
-            } else if was_blocked && !conn.waits && conn.outbox.is_empty() {
+            } else if conn.told_blocked && !conn.waits && !conn.unfinished {
+                conn.told_blocked = false;
                 self.relay.handle(Input::Drained { link: id }, now, &mut self.effects);
             }
             if conn.throttled && conn.outbox.weight() <= OUTPUT_READ_MAX {

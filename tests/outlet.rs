@@ -1,0 +1,105 @@
+//! A link whose socket takes nothing for a while and then all of a large message: the relay must learn that it reads again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use mnm::base::{Mono, OsEntropy, Wall};
+use mnm::net::{Layer, Socket};
+use mnm::relay::{Now, Relay, Settings};
+use mnm::server::{Server, recover};
+use mnm::store::{Directory, Options};
+use mnm::wire::{Dialect, RequestLimits};
+
+/// A peer that takes `room` octets and no more.
+#[derive(Clone, Default)]
+struct Peer {
+    said: Rc<RefCell<VecDeque<u8>>>,
+    heard: Rc<RefCell<Vec<u8>>>,
+    room: Rc<Cell<usize>>,
+    gone: Rc<Cell<bool>>,
+}
+
+struct End(Peer);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.gone.set(true);
+    }
+}
+
+impl Socket for End {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut said = self.0.said.borrow_mut();
+        if said.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = said.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(said.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let count = octets.len().min(self.0.room.get());
+        if count == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.0.room.set(self.0.room.get() - count);
+        self.0.heard.borrow_mut().extend_from_slice(&octets[..count]);
+        Ok(count)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn frame(header: &str, data: &[u8]) -> Vec<u8> {
+    [format!("{:04x}{header}", header.len()).as_bytes(), data].concat()
+}
+
+#[test]
+fn a_link_that_reads_again_is_not_cut_and_gets_its_redelivery() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes: 4 << 20 };
+    let facts = recover(Directory::open(directory.path()).unwrap(), options, Box::new(OsEntropy)).unwrap();
+    let relay = Relay::new(Settings::default(), facts.ledger, Box::new(OsEntropy));
+    let mut server = Server::new(relay, facts.store, options, RequestLimits::default(), Dialect::Unlatched);
+    let mut seconds = 1;
+    let peer = Peer::default();
+    peer.room.set(usize::MAX);
+    let at = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), wall: Wall((1_600_000_000 + seconds) * 1_000_000_000) };
+    let slot = server.open(End(peer.clone()), Layer::Plain, at(seconds));
+    let mut turn = |seconds: u64, say: &[u8]| {
+        peer.said.borrow_mut().extend(say);
+        server.ready(slot, true, true);
+        server.turn(at(seconds)).unwrap();
+        while server.has_work() {
+            server.turn(at(seconds)).unwrap();
+        }
+    };
+    turn(seconds, &[frame(r#"{"op":0,"id":"1"}"#, b""), frame(r#"{"op":1,"newnode":"n"}"#, b"")].concat());
+    let said = String::from_utf8(peer.heard.take()).unwrap();
+    let uid = &said[said.find("\"uid\":\"").unwrap() + 7..][..32];
+
+    // The socket is full when the message is to go out, and takes the rest seconds later, more than a turn's share at once.
+    let data = vec![b'x'; 5 << 20];
+    peer.room.set(1000);
+    turn(seconds, &frame(&format!(r#"{{"op":7,"id":"p","for":[{{"id":"{uid}","type":1}}],"datalen":{}}}"#, data.len()), &data));
+    seconds += 5;
+    peer.room.set(usize::MAX);
+    turn(seconds, b"");
+    assert!(peer.heard.borrow().len() > data.len());
+    peer.heard.take();
+
+    // It lives on and stays silent but for pulses. No ack comes, so after 30 s the message comes again.
+    for _ in 0..5 {
+        seconds += 10;
+        turn(seconds, &frame(r#"{"op":11}"#, b""));
+        assert!(!peer.gone.get(), "cut after {seconds} s although it read everything");
+    }
+    assert!(peer.heard.borrow().len() > data.len(), "the message comes again");
+}
