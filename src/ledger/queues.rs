@@ -32,8 +32,17 @@ impl Track {
             self.high = self.high.max(seq);
         }
         self.owed.remove(at);
+        self.shrink_if_sparse();
         self.raise_over_islands();
         true
+    }
+
+    /// A queue that was long gives its memory back as it empties.
+    fn shrink_if_sparse(&mut self) {
+        const SMALL: usize = 64;
+        if self.owed.capacity() > SMALL && self.owed.len() * 4 <= self.owed.capacity() {
+            self.owed.shrink_to((self.owed.len() * 2).max(SMALL));
+        }
     }
 
     /// Takes islands into what `high` says, as soon as few enough are owed below them.

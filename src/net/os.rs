@@ -65,8 +65,13 @@ pub enum Accepted {
     Socket(TcpSocket, SocketAddr),
     /// Nobody is waiting.
     Nobody,
-    /// The system has no descriptor left: the connection was turned away. Try again after this long.
-    NoDescriptor(Duration),
+    /// The system has no descriptor left.
+    NoDescriptor {
+        /// Try again after this long.
+        pause: Duration,
+        /// Somebody was waiting, and was turned away.
+        turned_away: bool,
+    },
 }
 
 /// A listening socket.
@@ -166,8 +171,9 @@ impl Poller {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::Nobody,
                 Err(error) if is_out_of_descriptors(&error) => {
-                    self.turn_away(listener);
-                    return Accepted::NoDescriptor(ACCEPT_PAUSE);
+                    // The system says so even when nobody is waiting.
+                    let turned_away = self.turn_away(listener);
+                    return Accepted::NoDescriptor { pause: ACCEPT_PAUSE, turned_away };
                 }
                 // The connection died while it waited; the next may not have.
                 Err(error) => log::debug!("accept: {error}"),
@@ -175,10 +181,11 @@ impl Poller {
         }
     }
 
-    fn turn_away(&mut self, listener: usize) {
+    fn turn_away(&mut self, listener: usize) -> bool {
         self.spare = None;
-        drop(self.listeners[listener].accept());
+        let turned_away = self.listeners[listener].accept().is_ok();
         self.spare = spare();
+        turned_away
     }
 
     /// Watches a link's socket.

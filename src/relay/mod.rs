@@ -85,8 +85,9 @@ impl Relay {
     }
 
     /// Whether a login would be refused only because its node still has a living link, which may be about to end.
-    pub fn is_busy(&self, uid: &str, node: &str, now: Now) -> bool {
-        ops::is_busy(&self.ledger, &self.online, &self.sessions, (uid, node), self.settings.timeouts.takeover, now.mono)
+    pub fn is_busy(&self, link: LinkId, uid: &str, node: &str, now: Now) -> bool {
+        let may_log_in = self.sessions.get(link).is_some_and(|session| matches!(session.state, State::Anonymous));
+        may_log_in && ops::is_busy(&self.ledger, &self.online, &self.sessions, (uid, node), self.settings.timeouts.takeover, now.mono)
     }
 
     /// How long to wait for that end: far less than the silence that gives a node away without it.

@@ -72,7 +72,7 @@ impl Inlet {
                     0
                 }
                 Ok(Some(Piece::Header(header))) => match Request::parse(header, &mut self.dialect, limits) {
-                    Ok(Request::Login { uid, node }) if patient && relay.is_busy(&uid, &node, *now) => {
+                    Ok(Request::Login { uid, node }) if patient && relay.is_busy(link, &uid, &node, *now) => {
                         let frame = format!("{:04x}", header.len()).into_bytes();
                         self.held = Some(Held { octets: [&frame, header, octets].concat(), until: now.mono.plus(relay.login_patience()) });
                         return;

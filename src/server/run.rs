@@ -1,5 +1,6 @@
 //! From a configuration to a running relay, and its loop over the operating system.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let identities = certificate::open_all(config, clock.now().wall)?;
     let disk = Directory::open(&config.data)?;
     let (bound, tls) = listen(config, &identities)?;
+    // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
+    let poller = Poller::new(bound)?;
     let options = Options { segment_bytes: config.limits.segment_bytes };
     let Facts { store, ledger, recovery } = recover(disk, options, Box::new(OsEntropy))?;
     log::info!(
@@ -107,7 +110,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
     let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
     log::info!("ready");
-    serve(server, Poller::new(bound)?, &tls, &clock)
+    serve(server, poller, &tls, &clock)
 }
 
 /// The relay's settings, from the configuration.
@@ -172,14 +175,17 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
     // Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
-    let mut paused: Vec<(usize, Mono)> = Vec::new();
+    let mut paused: BTreeMap<usize, Mono> = BTreeMap::new();
     loop {
-        let deadline = [server.next_deadline(), paused.iter().map(|(_, at)| *at).min()].into_iter().flatten().min();
+        let deadline = [server.next_deadline(), paused.values().min().copied()].into_iter().flatten().min();
         let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
-        let due = paused.extract_if(.., |(_, at)| *at <= now.mono).map(|(listener, _)| Ready::Accept(listener));
-        ready.extend(due);
+        let due: Vec<usize> = paused.iter().filter(|(_, at)| **at <= now.mono).map(|(listener, _)| *listener).collect();
+        for listener in due {
+            paused.remove(&listener);
+            ready.push(Ready::Accept(listener));
+        }
         for event in ready.drain(..) {
             match event {
                 Ready::Link { slot, readable, writable, ending } => {
@@ -188,6 +194,8 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
                     }
                     server.ready(slot, readable, writable);
                 }
+                // A paused one is tried when its pause is over.
+                Ready::Accept(listener) if paused.contains_key(&listener) => {}
                 Ready::Accept(listener) => accept(&mut server, &mut poller, listener, &tls[listener], now, &mut paused),
                 Ready::Stop => {
                     log::info!("stopping");
@@ -208,15 +216,17 @@ fn round_up(wait: Duration) -> Duration {
     if wait.is_zero() { wait } else { wait + Duration::from_millis(1) }
 }
 
-fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfig, now: Now, paused: &mut Vec<(usize, Mono)>) {
+fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfig, now: Now, paused: &mut BTreeMap<usize, Mono>) {
     for _ in 0..TURN_ACCEPTS_MAX {
         match poller.accept(listener) {
             Accepted::Nobody => return,
-            Accepted::NoDescriptor(pause) => {
-                log::warn!(
-                    "a connection was turned away: no file descriptor left; raise the limit (ulimit -n) or lower the number of links"
-                );
-                paused.push((listener, now.mono.plus(pause)));
+            Accepted::NoDescriptor { pause, turned_away } => {
+                if turned_away {
+                    log::warn!(
+                        "a connection was turned away: no file descriptor left; raise the limit (ulimit -n) or lower the number of links"
+                    );
+                }
+                paused.insert(listener, now.mono.plus(pause));
                 return;
             }
             Accepted::Socket(socket, peer) => {
@@ -239,5 +249,5 @@ fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfi
         }
     }
     // More may wait, and no event will tell of them again.
-    paused.push((listener, now.mono));
+    paused.insert(listener, now.mono);
 }

@@ -160,6 +160,8 @@ impl<D: Disk> Store<D> {
     fn note_refusal<T>(&mut self, made: Result<T, StoreError>) -> Result<T, StoreError> {
         match &made {
             Ok(_) => self.refused = None,
+            // Descriptors come back without the disk having more free: the next try will tell.
+            Err(e) if e.wants_descriptor() => {}
             Err(e) if e.is_full() => self.refused = Some(self.free),
             Err(_) => self.poisoned = true,
         }

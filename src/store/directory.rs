@@ -59,7 +59,12 @@ fn options() -> OpenOptions {
 /// Whether the cause is a want of space or descriptors, which peers and neighbours can bring about and which ends.
 pub(super) fn passes(error: &io::Error) -> bool {
     let kind = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    kind || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    kind || wants_descriptor(error)
+}
+
+/// Whether the cause is a want of descriptors: how much space there is says nothing of its end.
+pub(super) fn wants_descriptor(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 impl Disk for Directory {

@@ -81,6 +81,11 @@ impl StoreError {
         }
     }
 
+    /// Whether it is descriptors that are wanting, and not space.
+    pub(super) fn wants_descriptor(&self) -> bool {
+        matches!(self, StoreError::Full { source: Some(source), .. } if super::directory::wants_descriptor(source))
+    }
+
     /// Whether the store is as it was and the same may succeed later.
     pub fn is_full(&self) -> bool {
         matches!(self, StoreError::Full { .. })
