@@ -14,7 +14,7 @@ use mnm::config::Config;
 use mnm::net::{Layer, Socket};
 use mnm::relay::{Now, Relay};
 use mnm::server::{Clock, Server, recover, settings};
-use mnm::store::{Directory, Options};
+use mnm::store::{Directory, Options, StoreError};
 use mnm::wire::RequestLimits;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -107,7 +107,7 @@ impl World {
 
     fn start(&mut self) -> Result<(), String> {
         let options = Options { segment_bytes: self.config.limits.segment_bytes };
-        let disk = Directory::open(&self.config.data).map_err(|error| error.to_string())?;
+        let disk = open(&self.config.data)?;
         let facts = recover(disk, options, Box::new(OsEntropy)).map_err(|error| error.to_string())?;
         let settings = settings(&self.config);
         let dialect = settings.dialect;
@@ -139,6 +139,19 @@ impl World {
         self.settle();
         step
     }
+}
+
+/// Takes the data directory. A neighbour test that starts a process at this moment has, until that process runs its own
+/// program, a copy of the lock that was just given up: so this tries for a while.
+fn open(data: &Path) -> Result<Directory, String> {
+    const TRIES: usize = 5000;
+    for _ in 1..TRIES {
+        match Directory::open(data) {
+            Err(StoreError::Locked { .. }) => std::thread::park_timeout(Duration::from_millis(1)),
+            result => return result.map_err(|error| error.to_string()),
+        }
+    }
+    Directory::open(data).map_err(|error| error.to_string())
 }
 
 /// A relay in this thread.
