@@ -3,10 +3,18 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mnm::base::{Entropy, NodeDigest, NodeNo, Seq, Uid, UserNo};
 use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, UserRecord};
 use mnm::store::{Directory, Options, Store};
+
+/// One test at a time: a process that one starts has, until it runs its own program, a copy of every lock in this one.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Sevens;
 
@@ -45,6 +53,7 @@ fn content(path: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn a_whole_log_is_told_and_left_as_it_is() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     write_log(directory.path());
     let before = content(directory.path());
@@ -57,6 +66,7 @@ fn a_whole_log_is_told_and_left_as_it_is() {
 
 #[test]
 fn damage_is_named_and_nothing_is_touched() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     write_log(directory.path());
     let (file, mut octets) = content(directory.path()).into_iter().find(|(name, _)| name.ends_with("1.seg")).unwrap();
@@ -72,6 +82,7 @@ fn damage_is_named_and_nothing_is_touched() {
 
 #[test]
 fn a_log_in_use_and_one_that_is_not_there_are_told() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     write_log(directory.path());
     let held = Directory::open(directory.path()).unwrap();
