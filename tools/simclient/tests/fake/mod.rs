@@ -49,7 +49,8 @@ pub(crate) enum Fault {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behaviour {
     pub(crate) fault: Fault,
-    /// The post at which `fault` happens, counted over all members from 1.
+    /// `fault` happens at the first post from this one on, counted over all members from 1, that its link cannot be
+    /// repeating: a fault that strikes a repetition may do no harm.
     pub(crate) at: u64,
     /// All links end at every so many posts.
     pub(crate) crash_every: Option<u64>,
@@ -57,6 +58,8 @@ pub(crate) struct Behaviour {
     pub(crate) turned_away: u64,
 }
 
+/// The most that a member of these tests may have to post again on a new link: the load tester's window.
+const REPEATED_MAX: u64 = 8;
 /// Acks of a user's last deliveries that a crash undoes.
 const FORGOTTEN_ACKS: usize = 3;
 
@@ -74,6 +77,8 @@ struct State {
     crashes: u64,
     turn_away: u64,
     held: Option<(String, Vec<u8>)>,
+    /// The fault has happened, at this post of this user: it happens to every repetition of it if it is to forget.
+    struck: Option<(String, String)>,
 }
 
 struct User {
@@ -125,7 +130,7 @@ fn accept(socket: TcpStream, config: Arc<ServerConfig>, state: &Mutex<State>, be
     let mut tls = ServerConnection::new(config).unwrap();
     tls.set_buffer_limit(None);
     let wire = Arc::new(Wire { socket, tls: Mutex::new(tls), life });
-    let mut session = Session { state, behaviour, wire: wire.clone(), uid: None, dialect: Dialect::default() };
+    let mut session = Session { state, behaviour, wire: wire.clone(), uid: None, dialect: Dialect::default(), posts: 0 };
     session.serve();
     if let Some(uid) = &session.uid {
         let mut state = lock(state);
@@ -182,6 +187,8 @@ struct Session<'a> {
     wire: Arc<Wire>,
     uid: Option<String>,
     dialect: Dialect,
+    /// On this link.
+    posts: u64,
 }
 
 impl Session<'_> {
@@ -276,12 +283,28 @@ impl Session<'_> {
         Err(Over)
     }
 
-    fn post(&self, state: &mut State, request: &str, to: &str, body: &[u8]) -> Result<(), Over> {
+    /// What goes wrong with this post.
+    fn fault(&self, state: &mut State, request: &str) -> Fault {
+        let Behaviour { fault, at, .. } = self.behaviour;
+        let this = (self.uid.clone().expect("who posts is logged in"), request.to_owned());
+        match &state.struck {
+            // Its ack may be lost in a crash; repeated, it would arrive after all.
+            Some(struck) if *struck == this && fault == Fault::Forgets => fault,
+            None if state.posts >= at && self.posts > REPEATED_MAX => {
+                state.struck = Some(this);
+                fault
+            }
+            Some(_) | None => Fault::Nothing,
+        }
+    }
+
+    fn post(&mut self, state: &mut State, request: &str, to: &str, body: &[u8]) -> Result<(), Over> {
         state.posts += 1;
-        let fault = if state.posts == self.behaviour.at { self.behaviour.fault } else { Fault::Nothing };
+        self.posts += 1;
+        let fault = self.fault(state, request);
         if self.behaviour.crash_every.is_some_and(|every| state.posts.is_multiple_of(every)) {
             // One crash comes after the message is stored and before its ack, the next one before either.
-            if state.crashes.is_multiple_of(2) {
+            if state.crashes.is_multiple_of(2) && fault != Fault::Forgets {
                 let (id, frame) = self.stored(state, body);
                 state.users.get_mut(to).unwrap().queue.insert(id, frame);
             }
