@@ -15,7 +15,7 @@ pub(super) fn of(ledger: &Ledger) -> u64 {
             (node.no, node.digest, &node.label).hash(&mut hash);
             let queue = ledger.queue(node.no);
             for lane in [Lane::Normal, Lane::Priority] {
-                queue.owed(lane).len().hash(&mut hash);
+                queue.owed_count(lane).hash(&mut hash);
                 queue.owed(lane).for_each(|seq| seq.hash(&mut hash));
             }
         }

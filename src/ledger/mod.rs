@@ -14,6 +14,7 @@ mod groups;
 mod names;
 mod queues;
 mod replay;
+mod rising;
 mod users;
 
 pub use groups::{Group, Member};

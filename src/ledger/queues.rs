@@ -1,133 +1,119 @@
 //! What each node still has to ack, and which messages anybody still has to.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
 use super::Dead;
+use super::rising::Rising;
 use crate::base::{NodeNo, Seq};
 use crate::limits::CURSOR_OWED_MAX;
 use crate::record::{BacklogRecord, CursorRecord, Lane, Mark, MessageRecord, Payload};
 
-/// One lane of a queue: what is owed, rising, and what of the rest was acked.
+/// One lane of a queue: what is owed, and what of the rest was acked.
 ///
 /// Invariant: at most `CURSOR_OWED_MAX` entries are owed below `high`, and at most as many acks lie above it, in
 /// `islands`. So a cursor record can tell every ack there was, and no message dies whose ack would not be remembered.
 #[derive(Debug, Default)]
 struct Track {
-    owed: VecDeque<Seq>,
+    owed: Rising,
     high: Seq,
-    /// Acks far ahead of what is owed.
-    islands: BTreeSet<Seq>,
+    /// Acks far ahead of what is owed. Hardly any node ever has some.
+    islands: Option<Box<BTreeSet<Seq>>>,
 }
 
 impl Track {
+    const EMPTY: Track = Track { owed: Rising::EMPTY, high: Seq::ZERO, islands: None };
+
     /// Takes an ack; `false` if it is not owed, or so far ahead, with so many others, that it could not be remembered.
     fn remove(&mut self, seq: Seq) -> bool {
-        let Ok(at) = self.owed.binary_search(&seq) else { return false };
-        if at > CURSOR_OWED_MAX {
-            if self.islands.len() >= CURSOR_OWED_MAX {
+        if !self.owed.contains(seq) {
+            return false;
+        }
+        if self.owed.count_below(seq, CURSOR_OWED_MAX) > CURSOR_OWED_MAX {
+            let islands = self.islands.get_or_insert_default();
+            if islands.len() >= CURSOR_OWED_MAX {
                 return false;
             }
-            self.islands.insert(seq);
+            islands.insert(seq);
         } else {
             self.high = self.high.max(seq);
         }
-        self.owed.remove(at);
-        self.shrink_if_sparse();
+        self.owed.remove(seq);
         self.raise_over_islands();
         true
     }
 
-    /// A queue that was long gives its memory back as it empties.
-    fn shrink_if_sparse(&mut self) {
-        const SMALL: usize = 64;
-        if self.owed.capacity() > SMALL && self.owed.len() * 4 <= self.owed.capacity() {
-            self.owed.shrink_to((self.owed.len() * 2).max(SMALL));
-        }
-    }
-
     /// Takes islands into what `high` says, as soon as few enough are owed below them.
     fn raise_over_islands(&mut self) {
-        while let Some(&island) = self.islands.first() {
-            if island > self.high && self.owed.partition_point(|&seq| seq < island) > CURSOR_OWED_MAX {
+        let Some(islands) = &mut self.islands else { return };
+        while let Some(&island) = islands.first() {
+            if island > self.high && self.owed.count_below(island, CURSOR_OWED_MAX) > CURSOR_OWED_MAX {
                 return;
             }
-            self.islands.pop_first();
+            islands.pop_first();
             self.high = self.high.max(island);
         }
+        self.islands = None;
     }
 
     fn mark(&self) -> Mark {
-        let owed = self.owed.iter().copied().take_while(|&seq| seq < self.high).collect();
-        Mark { high: self.high, owed, ahead: self.islands.iter().copied().collect() }
+        let owed = self.owed.iter().take_while(|&seq| seq < self.high).collect();
+        Mark { high: self.high, owed, ahead: self.islands.iter().flat_map(|islands| islands.iter().copied()).collect() }
     }
 
     /// Takes over what a mark says; returns what is owed no longer.
     fn catch_up(&mut self, mark: &Mark) -> Vec<Seq> {
         self.high = self.high.max(mark.high);
-        let mut gone = Vec::new();
-        for seq in &mark.ahead {
-            if let Ok(at) = self.owed.binary_search(seq) {
-                self.owed.remove(at);
-                gone.push(*seq);
-            }
+        let mut gone: Vec<Seq> = mark.ahead.iter().copied().filter(|&seq| self.owed.remove(seq)).collect();
+        let ahead = || mark.ahead.iter().copied().filter(|&seq| seq > self.high);
+        if ahead().next().is_some() {
+            self.islands.get_or_insert_default().extend(ahead());
         }
-        self.islands.extend(mark.ahead.iter().filter(|&&seq| seq > self.high));
-        let below = self.owed.partition_point(|&seq| seq <= mark.high);
-        if below > mark.owed.len() {
-            let old: Vec<Seq> = self.owed.drain(..below).collect();
-            let (kept, dropped): (Vec<Seq>, Vec<Seq>) = old.into_iter().partition(|seq| mark.owed.binary_search(seq).is_ok());
-            for seq in kept.into_iter().rev() {
-                self.owed.push_front(seq);
-            }
-            gone.extend(dropped);
-        }
+        gone.extend(self.owed.remove_up_to(mark.high, &mark.owed));
         self.raise_over_islands();
         gone
     }
 
     fn check_invariants(&self) {
-        assert!(self.owed.iter().is_sorted_by(|a, b| a < b), "a queue rises");
-        assert!(self.owed.partition_point(|&seq| seq < self.high) <= CURSOR_OWED_MAX, "a cursor can tell what is owed");
-        assert!(self.islands.len() <= CURSOR_OWED_MAX, "a cursor can tell what is acked ahead");
+        self.owed.check_invariants();
+        assert!(self.owed.count_below(self.high, CURSOR_OWED_MAX) <= CURSOR_OWED_MAX, "a cursor can tell what is owed");
+        let islands = self.islands.as_ref().map_or(0, |islands| islands.len());
+        assert!(islands <= CURSOR_OWED_MAX, "a cursor can tell what is acked ahead");
     }
 }
 
-/// Everything that waits for one node.
+/// Everything that waits for one node. There is one for every node, so it is small while little waits.
 #[derive(Debug, Default)]
 pub struct Queue {
     normal: Track,
-    priority: Track,
-    /// The newest cursor record, if there is one.
-    cursor: Option<Seq>,
+    /// There since something first waited in it.
+    priority: Option<Box<Track>>,
+    /// The newest cursor record, or zero.
+    cursor: Seq,
     /// The backlog's records, while something in them is owed.
-    backlog: Vec<Seq>,
+    backlog: Option<Box<Vec<Seq>>>,
 }
 
-static EMPTY: Queue = Queue {
-    normal: Track { owed: VecDeque::new(), high: Seq::ZERO, islands: BTreeSet::new() },
-    priority: Track { owed: VecDeque::new(), high: Seq::ZERO, islands: BTreeSet::new() },
-    cursor: None,
-    backlog: Vec::new(),
-};
+static EMPTY: Queue = Queue { normal: Track::EMPTY, priority: None, cursor: Seq::ZERO, backlog: None };
+static EMPTY_TRACK: Track = Track::EMPTY;
 
 impl Queue {
     fn track(&self, lane: Lane) -> &Track {
         match lane {
             Lane::Normal => &self.normal,
-            Lane::Priority => &self.priority,
+            Lane::Priority => self.priority.as_deref().unwrap_or(&EMPTY_TRACK),
         }
     }
 
     fn track_mut(&mut self, lane: Lane) -> &mut Track {
         match lane {
             Lane::Normal => &mut self.normal,
-            Lane::Priority => &mut self.priority,
+            Lane::Priority => self.priority.get_or_insert_default(),
         }
     }
 
     /// How many messages are owed.
     pub fn len(&self) -> usize {
-        self.normal.owed.len() + self.priority.owed.len()
+        [Lane::Normal, Lane::Priority].into_iter().map(|lane| self.track(lane).owed.len()).sum()
     }
 
     /// Whether nothing is owed.
@@ -137,21 +123,22 @@ impl Queue {
 
     /// The first owed message of a lane after `seq`.
     pub fn after(&self, lane: Lane, seq: Seq) -> Option<Seq> {
-        let owed = &self.track(lane).owed;
-        match owed.front() {
-            Some(&first) if first > seq => Some(first),
-            _ => owed.get(owed.partition_point(|&s| s <= seq)).copied(),
-        }
+        self.track(lane).owed.after(seq)
     }
 
     /// Whether a message is owed, and in which lane.
     pub fn lane_of(&self, seq: Seq) -> Option<Lane> {
-        [Lane::Normal, Lane::Priority].into_iter().find(|&lane| self.track(lane).owed.binary_search(&seq).is_ok())
+        [Lane::Normal, Lane::Priority].into_iter().find(|&lane| self.track(lane).owed.contains(seq))
+    }
+
+    /// How many messages are owed in a lane.
+    pub fn owed_count(&self, lane: Lane) -> usize {
+        self.track(lane).owed.len()
     }
 
     /// What is owed in a lane, oldest first.
-    pub fn owed(&self, lane: Lane) -> impl ExactSizeIterator<Item = Seq> + '_ {
-        self.track(lane).owed.iter().copied()
+    pub fn owed(&self, lane: Lane) -> impl Iterator<Item = Seq> + '_ {
+        self.track(lane).owed.iter()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
@@ -159,20 +146,26 @@ impl Queue {
     }
 
     pub(super) fn check_invariants(&self) {
-        self.normal.check_invariants();
-        self.priority.check_invariants();
+        self.track(Lane::Normal).check_invariants();
+        self.track(Lane::Priority).check_invariants();
     }
 
     fn oldest(&self) -> Option<Seq> {
-        self.normal.owed.front().into_iter().chain(self.priority.owed.front()).min().copied()
+        [Lane::Normal, Lane::Priority].into_iter().filter_map(|lane| self.track(lane).owed.first()).min()
     }
 
     /// The backlog's records are dead once nothing older than them is owed.
     fn retire_backlog(&mut self, dead: &mut Dead) {
-        let Some(&first) = self.backlog.first() else { return };
+        let Some(first) = self.backlog.as_ref().and_then(|backlog| backlog.first().copied()) else { return };
         if self.oldest().is_none_or(|oldest| oldest > first) {
-            dead.append(&mut self.backlog);
+            dead.extend(self.backlog.take().into_iter().flat_map(|backlog| *backlog));
         }
+    }
+
+    /// Takes note of a cursor record, which makes the one before it needless.
+    fn replace_cursor(&mut self, seq: Seq, dead: &mut Dead) {
+        let old = std::mem::replace(&mut self.cursor, seq);
+        dead.extend((old != Seq::ZERO).then_some(old));
     }
 }
 
@@ -202,8 +195,8 @@ impl Queues {
     /// Gives back what growing has taken too much.
     pub(super) fn shrink(&mut self) {
         for queue in &mut self.all {
-            queue.normal.owed.shrink_to_fit();
-            queue.priority.owed.shrink_to_fit();
+            queue.normal.owed.shrink();
+            queue.priority.iter_mut().for_each(|priority| priority.owed.shrink());
         }
     }
 
@@ -213,12 +206,12 @@ impl Queues {
     }
 
     pub(super) fn push(&mut self, node: NodeNo, lane: Lane, seq: Seq) {
-        self.slot(node).track_mut(lane).owed.push_back(seq);
+        self.slot(node).track_mut(lane).owed.push(seq);
     }
 
     pub(super) fn acknowledge(&mut self, node: NodeNo, seq: Seq, messages: &mut Messages, dead: &mut Dead) -> Option<Lane> {
         let queue = self.slot(node);
-        let lane = [Lane::Normal, Lane::Priority].into_iter().find(|&lane| queue.track_mut(lane).remove(seq))?;
+        let lane = queue.lane_of(seq).filter(|&lane| queue.track_mut(lane).remove(seq))?;
         queue.retire_backlog(dead);
         messages.release(seq, dead);
         Some(lane)
@@ -226,13 +219,16 @@ impl Queues {
 
     pub(super) fn cursor(&self, node: NodeNo) -> CursorRecord {
         let queue = self.get(node);
-        CursorRecord { node, normal: queue.normal.mark(), priority: queue.priority.mark() }
+        CursorRecord { node, normal: queue.track(Lane::Normal).mark(), priority: queue.track(Lane::Priority).mark() }
     }
 
     pub(super) fn put_cursor(&mut self, seq: Seq, cursor: &CursorRecord, messages: &mut Messages, dead: &mut Dead) {
         let queue = self.slot(cursor.node);
-        dead.extend(queue.cursor.replace(seq));
-        let gone = [queue.normal.catch_up(&cursor.normal), queue.priority.catch_up(&cursor.priority)];
+        queue.replace_cursor(seq, dead);
+        let mut gone = vec![queue.normal.catch_up(&cursor.normal)];
+        if cursor.priority != Mark::default() {
+            gone.push(queue.track_mut(Lane::Priority).catch_up(&cursor.priority));
+        }
         for seq in gone.into_iter().flatten() {
             messages.release(seq, dead);
         }
@@ -242,16 +238,16 @@ impl Queues {
     /// A new node's first queue. Messages of it that are no more have been acked since, by that node too.
     pub(super) fn put_backlog(&mut self, seq: Seq, record: &BacklogRecord, messages: &mut Messages) {
         let queue = self.slot(record.node);
-        queue.backlog.push(seq);
+        queue.backlog.get_or_insert_default().push(seq);
+        // A backlog comes first, and in order: the list refuses what does not rise.
         let owed = &mut queue.track_mut(record.lane).owed;
-        debug_assert!(owed.back() < record.messages.first(), "a backlog comes first, and in order");
-        owed.extend(record.messages.iter().copied().filter(|&message| messages.owe_again(message)));
+        record.messages.iter().copied().filter(|&message| messages.owe_again(message)).for_each(|message| owed.push(message));
     }
 
     pub(super) fn drop_node(&mut self, node: NodeNo, messages: &mut Messages, dead: &mut Dead) {
         let queue = std::mem::take(self.slot(node));
-        dead.extend(queue.cursor);
-        dead.extend(&queue.backlog);
+        dead.extend((queue.cursor != Seq::ZERO).then_some(queue.cursor));
+        dead.extend(queue.backlog.iter().flat_map(|backlog| backlog.iter().copied()));
         for seq in queue.iter() {
             messages.release(seq, dead);
         }

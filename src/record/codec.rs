@@ -5,7 +5,7 @@
 
 use super::DecodeError;
 
-pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -30,12 +30,12 @@ pub(super) fn put_rising(out: &mut Vec<u8>, numbers: impl ExactSizeIterator<Item
 }
 
 /// Reads a record from its front.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(octets: &'a [u8]) -> Reader<'a> {
+    pub(crate) fn new(octets: &'a [u8]) -> Reader<'a> {
         Reader { rest: octets }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
         Ok(first)
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn number(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let octet = self.octet()?;

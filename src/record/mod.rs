@@ -14,6 +14,7 @@ mod encode;
 
 use std::borrow::Cow;
 
+pub(crate) use codec::{Reader, put_number};
 pub use decode::{DecodeError, Delivery, delivery};
 
 use crate::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo};
