@@ -11,10 +11,12 @@
 
 mod digest;
 mod groups;
+mod messages;
 mod names;
 mod queues;
 mod replay;
 mod rising;
+mod shares;
 mod users;
 
 pub use groups::{Group, Member};
@@ -26,8 +28,9 @@ pub use users::{Node, User};
 use std::collections::HashMap;
 
 use self::groups::Groups;
+use self::messages::Messages;
 use self::names::Names;
-use self::queues::{Messages, Queues};
+use self::queues::Queues;
 use self::users::Users;
 use crate::base::{GroupNo, NodeNo, Seq, Uid, UserNo};
 use crate::record::{CursorRecord, Lane, Record, Standing};

@@ -1,12 +1,13 @@
-//! What each node still has to ack, and which messages anybody still has to.
+//! What each node still has to ack.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::Dead;
+use super::messages::Messages;
 use super::rising::Rising;
 use crate::base::{NodeNo, Seq};
 use crate::limits::CURSOR_OWED_MAX;
-use crate::record::{BacklogRecord, CursorRecord, Lane, Mark, MessageRecord, Payload};
+use crate::record::{BacklogRecord, CursorRecord, Lane, Mark};
 
 /// One lane of a queue: what is owed, and what of the rest was acked.
 ///
@@ -252,124 +253,4 @@ impl Queues {
             messages.release(seq, dead);
         }
     }
-}
-
-#[derive(Debug)]
-struct Message {
-    owed: u32,
-    chunks: Box<[Seq]>,
-}
-
-impl Message {
-    /// Nothing has to be written down of a message that one node owes and whose data is in its record.
-    fn is_plain(&self) -> bool {
-        self.owed == 1 && self.chunks.is_empty()
-    }
-}
-
-/// How many nodes owe each message, and what its data consists of.
-///
-/// Most messages wait for one node. They are only counted: what is in a queue and not in `noted` is owed once.
-#[derive(Debug, Default)]
-pub(super) struct Messages {
-    noted: HashMap<Seq, Message>,
-    plain: usize,
-    /// At replay a message that nobody owes yet may be owed through a later backlog, so none dies, and all are noted,
-    /// before the end.
-    replaying: bool,
-}
-
-impl Messages {
-    pub(super) fn replaying() -> Messages {
-        Messages { replaying: true, ..Messages::default() }
-    }
-
-    pub(super) fn add(&mut self, seq: Seq, record: &MessageRecord<'_>, dead: &mut Dead) {
-        let chunks = match &record.payload {
-            Payload::Inline(_) => Box::default(),
-            Payload::Chunks(chunks) => chunks.as_slice().into(),
-        };
-        let owed = u32::try_from(record.to.len()).expect("fewer than 2^32 nodes");
-        let message = Message { owed, chunks };
-        if self.replaying {
-            self.noted.insert(seq, message);
-        } else if owed == 0 {
-            bury(seq, message, dead);
-        } else if message.is_plain() {
-            self.plain += 1;
-        } else {
-            self.noted.insert(seq, message);
-        }
-    }
-
-    fn release(&mut self, seq: Seq, dead: &mut Dead) {
-        let Some(message) = self.noted.get_mut(&seq) else {
-            self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
-            dead.push(seq);
-            return;
-        };
-        message.owed -= 1;
-        if self.replaying {
-            return;
-        }
-        if message.owed == 0 {
-            let message = self.noted.remove(&seq).expect("it was just there");
-            bury(seq, message, dead);
-        } else if message.is_plain() {
-            self.noted.remove(&seq);
-            self.plain += 1;
-        }
-    }
-
-    /// One more node owes a message that is in another's queue; `false` at replay, if it is no more.
-    fn owe_again(&mut self, seq: Seq) -> bool {
-        match self.noted.get_mut(&seq) {
-            Some(message) => message.owed += 1,
-            None if self.replaying => return false,
-            None => {
-                self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
-                self.noted.insert(seq, Message { owed: 2, chunks: Box::default() });
-            }
-        }
-        true
-    }
-
-    /// Ends the replay: what nobody owes now is dead.
-    #[allow(clippy::disallowed_methods, reason = "what it gives is sorted before anybody sees it")]
-    pub(super) fn settle(&mut self, dead: &mut Dead) {
-        self.replaying = false;
-        let before = dead.len();
-        self.noted.retain(|&seq, message| {
-            if message.owed == 0 {
-                bury(seq, Message { owed: 0, chunks: std::mem::take(&mut message.chunks) }, dead);
-                return false;
-            }
-            self.plain += usize::from(message.is_plain());
-            !message.is_plain()
-        });
-        self.noted.shrink_to_fit();
-        dead[before..].sort_unstable();
-    }
-
-    /// Whether a message with chunks is owed.
-    pub(super) fn holds_chunked(&self, seq: Seq) -> bool {
-        self.noted.contains_key(&seq)
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.noted.len() + self.plain
-    }
-
-    pub(super) fn check_invariants(&self, owed: &HashMap<Seq, u32>) {
-        assert_eq!(self.count(), owed.len(), "messages are those that are queued");
-        for (seq, count) in owed {
-            let noted = self.noted.get(seq).map_or(1, |message| message.owed);
-            assert_eq!(noted, *count, "{seq} is owed as often as it is queued");
-        }
-    }
-}
-
-fn bury(seq: Seq, message: Message, dead: &mut Dead) {
-    dead.push(seq);
-    dead.extend(message.chunks);
 }

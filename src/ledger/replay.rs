@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
-use super::queues::Messages;
+use super::messages::Messages;
 use super::{Dead, Ledger};
 use crate::base::Seq;
 use crate::record::{DecodeError, Payload, Record};

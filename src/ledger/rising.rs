@@ -19,7 +19,7 @@ use crate::record::{Reader, put_number};
 /// As many numbers are kept plain before packing begins: a window and far more.
 const FRONT: usize = 512;
 /// Numbers in a new block. A search in the packed part costs the unpacking of one: some hundred nanoseconds.
-const BLOCK: usize = 128;
+pub(super) const BLOCK: usize = 128;
 
 /// Rising numbers.
 #[derive(Debug, Default)]
@@ -225,7 +225,7 @@ impl Rest {
 
 /// Some consecutive numbers, as the differences between them: seven bits an octet, the lowest first.
 #[derive(Debug)]
-struct Block {
+pub(super) struct Block {
     first: Seq,
     /// The distance from the first to the last, the count, the differences.
     packed: Box<[u8]>,
@@ -234,7 +234,7 @@ struct Block {
 impl Block {
     /// # Panics
     /// If there is no number to pack.
-    fn pack(seqs: &[Seq]) -> Block {
+    pub(super) fn pack(seqs: &[Seq]) -> Block {
         let (first, last) = (seqs[0], seqs[seqs.len() - 1]);
         let mut packed = Vec::with_capacity(16 + seqs.len() * 5);
         put_number(&mut packed, last.0 - first.0);
@@ -253,15 +253,25 @@ impl Block {
         (distance, count, reader)
     }
 
+    pub(super) fn first(&self) -> Seq {
+        self.first
+    }
+
+    /// Which of them `seq` is, if it is one.
+    pub(super) fn position(&self, seq: Seq) -> Option<usize> {
+        let (at, found) = self.iter().enumerate().find(|(_, s)| *s >= seq)?;
+        (found == seq).then_some(at)
+    }
+
     fn last(&self) -> Seq {
         Seq(self.first.0 + self.open().0)
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.open().1
     }
 
-    fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
         let (_, count, mut reader) = self.open();
         let mut next = self.first;
         std::iter::once(next).chain((1..count).map(move |_| {
