@@ -249,7 +249,7 @@ impl<D: Disk> Store<D> {
     }
 
     fn lives_at(&self, head: &RecordHeader, place: Place) -> bool {
-        matches!(head.kind, Kind::Data | Kind::Moved) && self.index.get(head.seq) == Some(place)
+        matches!(head.kind, Kind::Data | Kind::Moved) && self.index.get(head.seq, &self.segments()) == Some(place)
     }
 
     /// Reads and checks a record: damage must not be copied under a fresh checksum. The payload is fetched only if it lives.

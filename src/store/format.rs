@@ -198,6 +198,26 @@ impl RecordHeader {
     }
 }
 
+/// What a walk from record to record looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Peek {
+    /// Of the caller's records.
+    pub(super) seq: Option<Seq>,
+    /// Octets to the next record.
+    pub(super) footprint: usize,
+    /// Octets of payload.
+    pub(super) len: usize,
+}
+
+/// The head of a record that recovery or this process has checked; `None` where there is none.
+pub(super) fn peek(record: &[u8]) -> Option<Peek> {
+    let head = record.get(..RECORD_HEADER)?;
+    let kind = Kind::from_byte(head[12])?;
+    let len = u32_at(head, 8) as usize;
+    let seq = matches!(kind, Kind::Data | Kind::Moved).then(|| Seq(u64_at(head, 16)));
+    Some(Peek { seq, footprint: footprint(len), len })
+}
+
 /// Whether header and payload are what was written for this place.
 pub(super) fn intact(salt: u64, place: Place, head: &[u8], payload: &[u8]) -> bool {
     let crc = crc32c::crc32c_append(seed(salt, place), &head[4..RECORD_HEADER]);

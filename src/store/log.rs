@@ -7,9 +7,9 @@ use crate::base::Seq;
 use crate::limits::{RECORD_MAX, RESIDENT_MAX};
 
 use super::compact::{Dying, Victim};
-use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint};
+use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, peek};
 use super::foundry::{Foundry, Making, Segment, seg_name};
-use super::index::Index;
+use super::index::{Exposed, Index};
 use super::{Disk, DiskFile, Stats, StoreError};
 
 /// While no spare is at hand, room is promised only if the disk has this many segments more than needed: others write to it too.
@@ -201,7 +201,7 @@ impl<D: Disk> Store<D> {
 
     /// The payload of a record that is durable and was not forgotten, straight from the map.
     pub fn read(&self, seq: Seq) -> Option<&[u8]> {
-        let place = self.index.get(seq)?;
+        let place = self.index.get(seq, &self.segments())?;
         let segment = match place.number() == self.tail.number() {
             true => &self.tail,
             false => &self.sealed[&place.number()],
@@ -209,7 +209,7 @@ impl<D: Disk> Store<D> {
         segment.read.set(true);
         // What is pending has a place and is not exposed.
         let bytes = segment.file.exposed().get(place.offset()..)?;
-        let len = payload_len(bytes)?;
+        let len = peek(bytes)?.len;
         self.resident.set(self.resident.get() + len);
         Some(&bytes[RECORD_HEADER..][..len])
     }
@@ -227,13 +227,13 @@ impl<D: Disk> Store<D> {
 
     /// The record is no longer needed, and what made it so is durable. Unknown and forgotten ones are ignored.
     pub fn forget(&mut self, seq: Seq) {
-        let Some(place) = self.index.remove(seq) else { return };
+        let Some(place) = self.index.remove(seq, &Segments { sealed: &self.sealed, tail: &self.tail }) else { return };
         let durable = place < self.durable_end;
         assert!(durable, "record {seq} is forgotten before it is durable");
         let number = place.number();
         let segment =
             if number == self.tail.number() { &mut self.tail } else { self.sealed.get_mut(&number).expect("an indexed segment is there") };
-        let len = payload_len(&segment.file.exposed()[place.offset()..]).expect("a durable record is exposed");
+        let len = peek(&segment.file.exposed()[place.offset()..]).expect("a durable record is exposed").len;
         segment.live -= footprint(len);
         segment.read.set(true);
         // To look at a record's head, the system maps up to this much around it.
@@ -247,7 +247,9 @@ impl<D: Disk> Store<D> {
     ///
     /// For callers whose tombstones must outlive what they bury.
     pub fn lingers(&self, seq: Seq) -> bool {
-        self.poisoned || self.index.get(seq).is_some() || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
+        self.poisoned
+            || self.index.get(seq, &self.segments()).is_some()
+            || self.sealed.values().chain([&self.tail]).any(|segment| segment.reaches(seq))
     }
 
     /// How much there is.
@@ -352,6 +354,7 @@ impl<D: Disk> Store<D> {
         self.durable_end = Place::new(self.tail.number(), self.tail.end);
         self.durable = self.appended;
         self.settle_moves();
+        self.index.tidy(&Segments { sealed: &self.sealed, tail: &self.tail });
         Ok(())
     }
 
@@ -373,11 +376,12 @@ impl<D: Disk> Store<D> {
     /// From now on the copies are read.
     fn settle_moves(&mut self) {
         for copy in std::mem::take(&mut self.moving) {
+            let segments = Segments { sealed: &self.sealed, tail: &self.tail };
             // Forgotten meanwhile: the copy is dead on arrival.
-            if self.index.get(copy.seq) != Some(copy.from) {
+            if self.index.get(copy.seq, &segments) != Some(copy.from) {
                 continue;
             }
-            self.index.set(copy.seq, copy.to);
+            self.index.set(copy.seq, copy.to, &segments);
             self.sealed.get_mut(&copy.from.number()).expect("a source outlives its copies' commit").live -= copy.footprint;
             let home = copy.to.number();
             let home = if home == self.tail.number() { &mut self.tail } else { self.sealed.get_mut(&home).expect("copies lie in the log") };
@@ -385,19 +389,24 @@ impl<D: Disk> Store<D> {
         }
     }
 
+    /// All that has records, to be walked through.
+    pub(super) fn segments(&self) -> Segments<'_, D::File> {
+        Segments { sealed: &self.sealed, tail: &self.tail }
+    }
+
     /// Costs a pass over all records: for tests.
     ///
     /// # Panics
     /// If the store's parts do not agree.
     pub fn check_invariants(&self) {
-        self.index.check_invariants();
+        self.index.check_invariants(&self.segments());
         assert!(self.sealed.keys().all(|number| *number < self.tail.number()), "the tail is the newest");
         let numbers: Vec<u64> = self.spares.iter().map(Segment::number).collect();
         assert!(numbers.is_sorted() && numbers.first().is_none_or(|first| *first > self.tail.number()), "spares follow the tail");
         assert!(self.pending.len() <= self.tail.end && self.tail.end <= self.tail.bytes());
         assert!(self.durable <= self.appended);
         let mut live: BTreeMap<u64, usize> = BTreeMap::new();
-        for (seq, place) in self.index.iter() {
+        for (seq, place) in self.index.iter(&self.segments()) {
             assert!(seq <= self.appended, "{seq} was never appended");
             match self.read(seq) {
                 Some(payload) => *live.entry(place.number()).or_default() += footprint(payload.len()),
@@ -414,8 +423,15 @@ impl<D: Disk> Store<D> {
     }
 }
 
-/// The length in the header of a record that recovery or this process has checked.
-pub(super) fn payload_len(record: &[u8]) -> Option<usize> {
-    let len = record.get(8..12)?.try_into().expect("four octets");
-    Some(u32::from_le_bytes(len) as usize)
+/// Segments with records, by number.
+pub(super) struct Segments<'a, F> {
+    pub(super) sealed: &'a BTreeMap<u64, Segment<F>>,
+    pub(super) tail: &'a Segment<F>,
+}
+
+impl<F: DiskFile> Exposed for Segments<'_, F> {
+    fn exposed(&self, number: u64) -> &[u8] {
+        let segment = if number == self.tail.number() { Some(self.tail) } else { self.sealed.get(&number) };
+        segment.map_or(&[], |segment| segment.file.exposed())
+    }
 }

@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use crate::base::{Entropy, Seq};
 use crate::limits::{SEGMENT_BYTES_MAX, ZERO_SLICE};
 
-use super::format::{Kind, Manifest, Place, RECORD_HEADER, footprint};
+use super::format::{Kind, Manifest, Place, RECORD_HEADER, footprint, peek};
 use super::foundry::{Foundry, Segment, new_name, seg_name};
 use super::index::Index;
-use super::log::{Parts, payload_len};
+use super::log::{Parts, Segments};
 use super::scan::Scan;
 use super::survey::{Survey, Verdict};
 use super::{Disk, DiskFile, Opened, Options, Recovery, Store, StoreError, Visit};
@@ -111,6 +111,13 @@ fn found(survey: &Survey, verdict: &Verdict<'_>) -> Recovery {
 
 /// Opens and maps what is needed, and builds the index.
 fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts<D>, StoreError> {
+    let mut sealed = BTreeMap::new();
+    for scan in &verdict.needed {
+        let mut segment = reopen(&mut foundry, scan)?;
+        segment.file.retire();
+        sealed.insert(scan.number, segment);
+    }
+    let tail = reopen(&mut foundry, verdict.tail)?;
     let mut found: Vec<_> = verdict.needed.iter().chain([&verdict.tail]).flat_map(|scan| &scan.records).copied().collect();
     // Of copies the newest wins, so that the older segment is the emptier.
     found.sort_unstable_by_key(|record| (record.seq, record.place));
@@ -119,14 +126,8 @@ fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts
         if found.get(i + 1).is_none_or(|next| next.seq != record.seq) {
             index.push(record.seq, record.place);
         }
+        index.tidy(&Segments { sealed: &sealed, tail: &tail });
     }
-    let mut sealed = BTreeMap::new();
-    for scan in &verdict.needed {
-        let mut segment = reopen(&mut foundry, scan)?;
-        segment.file.retire();
-        sealed.insert(scan.number, segment);
-    }
-    let tail = reopen(&mut foundry, verdict.tail)?;
     let durable_end = Place::new(tail.number(), tail.end);
     Ok(Parts { foundry, index, sealed, tail, newest: verdict.tail.newest, durable_end })
 }
@@ -145,9 +146,9 @@ fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::F
 /// Gives every record to the caller, and counts what lives where.
 fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, visit: &mut Visit<'_>) -> Result<(), StoreError> {
     let Parts { foundry, index, sealed, tail, .. } = parts;
-    for (seq, place) in index.iter() {
-        let segment =
-            if place.number() == tail.number() { &mut *tail } else { sealed.get_mut(&place.number()).expect("loaded with its records") };
+    let mut live: BTreeMap<u64, usize> = BTreeMap::new();
+    for (seq, place) in index.iter(&Segments { sealed, tail }) {
+        let segment = if place.number() == tail.number() { &*tail } else { &sealed[&place.number()] };
         // Through the map, although a disk error is a SIGBUS there: the scan has just read all of it without one.
         let payload = payload_of(segment, place);
         visit(seq, payload).map_err(|reason| {
@@ -156,14 +157,17 @@ fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, visit: &mut Vi
         })?;
         recovery.records += 1;
         recovery.bytes += payload.len() as u64;
-        segment.live += footprint(payload.len());
+        *live.entry(place.number()).or_default() += footprint(payload.len());
+    }
+    for segment in sealed.values_mut().chain([tail]) {
+        segment.live = live.get(&segment.number()).copied().unwrap_or(0);
     }
     Ok(())
 }
 
 fn payload_of<F: DiskFile>(segment: &Segment<F>, place: Place) -> &[u8] {
     let bytes = &segment.file.exposed()[place.offset()..];
-    let len = payload_len(bytes).expect("the scan has seen the whole record");
+    let len = peek(bytes).expect("the scan has seen the whole record").len;
     &bytes[RECORD_HEADER..][..len]
 }
 
@@ -250,7 +254,11 @@ fn new_home<D: Disk>(foundry: &mut Foundry<D>, survey: &Survey, verdict: &Verdic
 fn rewrite<D: Disk>(mut parts: Parts<D>, home: Segment<D::File>) -> Result<Store<D>, StoreError> {
     let old = std::mem::replace(&mut parts.tail, home);
     let old_number = old.number();
-    let survivors: Vec<(Seq, Place)> = parts.index.iter().filter(|(_, place)| place.number() == old_number).collect();
+    let survivors: Vec<(Seq, Place)> = parts
+        .index
+        .iter(&Segments { sealed: &parts.sealed, tail: &parts.tail })
+        .filter(|(_, place)| place.number() == old_number)
+        .collect();
     let mut store = Store::assemble(parts);
     let manifest = Manifest { replaces: old_number, ..store.manifest() };
     store.sealed.insert(old_number, old);
