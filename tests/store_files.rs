@@ -78,6 +78,38 @@ fn a_queue_that_drains_neither_grows_nor_loses() {
 }
 
 #[test]
+fn many_small_records_are_found_wherever_they_go() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut store = open(home.path()).expect("a new store").0.store;
+    let body = |seq: u64| vec![seq as u8; 100 + (seq % 50) as usize];
+    let mut living = std::collections::BTreeSet::new();
+    for seq in 1..=60_000 {
+        store.append(Seq(seq * 1000), &body(seq), true).expect("room");
+        living.insert(seq);
+        if seq % 100 == 0 {
+            store.commit().expect("a working disk");
+            // Three of four die, some at once and some late, so that the others are copied forward.
+            let dead = (1..=seq).rev().step_by(37).take(40).chain(seq.saturating_sub(9000)..seq.saturating_sub(8960));
+            for old in dead.filter(|old| old % 4 != 0) {
+                assert_eq!(store.read(Seq(old * 1000)).map(<[u8]>::to_vec), living.remove(&old).then(|| body(old)), "record {old}");
+                store.forget(Seq(old * 1000));
+            }
+            store.maintain().expect("a working disk");
+        }
+    }
+    store.check_invariants();
+    // As after kill -9: the tail's survivors are written anew.
+    drop(store);
+    let (opened, seen) = open(home.path()).expect("an abandoned store");
+    let seen: std::collections::BTreeSet<u64> = seen.into_iter().map(|(seq, _)| seq / 1000).collect();
+    assert!(living.is_subset(&seen), "nothing that lives is lost");
+    opened.store.check_invariants();
+    for seq in living {
+        assert_eq!(opened.store.read(Seq(seq * 1000)), Some(&body(seq)[..]));
+    }
+}
+
+#[test]
 fn a_directory_has_one_user() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let first = open(home.path()).expect("a new store");

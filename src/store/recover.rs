@@ -252,13 +252,10 @@ fn new_home<D: Disk>(foundry: &mut Foundry<D>, survey: &Survey, verdict: &Verdic
 
 /// Writes the tail's survivors to their new home as one batch: all of it is there after a crash, or the old tail still is the tail.
 fn rewrite<D: Disk>(mut parts: Parts<D>, home: Segment<D::File>) -> Result<Store<D>, StoreError> {
+    let old_number = parts.tail.number();
+    let segments = Segments { sealed: &parts.sealed, tail: &parts.tail };
+    let survivors: Vec<(Seq, Place)> = parts.index.iter(&segments).filter(|(_, place)| place.number() == old_number).collect();
     let old = std::mem::replace(&mut parts.tail, home);
-    let old_number = old.number();
-    let survivors: Vec<(Seq, Place)> = parts
-        .index
-        .iter(&Segments { sealed: &parts.sealed, tail: &parts.tail })
-        .filter(|(_, place)| place.number() == old_number)
-        .collect();
     let mut store = Store::assemble(parts);
     let manifest = Manifest { replaces: old_number, ..store.manifest() };
     store.sealed.insert(old_number, old);
