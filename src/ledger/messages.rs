@@ -16,32 +16,49 @@ pub(super) struct Messages {
     plain: usize,
     /// The chunks of those whose data is not in their own record.
     chunked: HashMap<Seq, Box<[Seq]>>,
-    /// At replay a message that nobody owes yet may be owed through a later backlog, so none dies, and all are in `shares`,
-    /// before the end.
-    replaying: bool,
+    /// At replay, all messages so far, in rising order, and how many nodes owe each. One that nobody owes yet may be owed
+    /// through a later backlog, so none dies before the end. (One large piece of memory, which goes back to the system whole.)
+    replayed: Option<Vec<(Seq, u32)>>,
 }
 
 impl Messages {
     pub(super) fn replaying() -> Messages {
-        Messages { replaying: true, ..Messages::default() }
+        Messages { replayed: Some(Vec::new()), ..Messages::default() }
     }
 
     pub(super) fn add(&mut self, seq: Seq, record: &MessageRecord<'_>, dead: &mut Dead) {
         if let Payload::Chunks(chunks) = &record.payload {
             self.chunked.insert(seq, chunks.as_slice().into());
         }
-        match u32::try_from(record.to.len()).expect("fewer than 2^32 nodes") {
-            owed if self.replaying => self.shares.push(seq, owed),
+        let owed = u32::try_from(record.to.len()).expect("fewer than 2^32 nodes");
+        match &mut self.replayed {
+            Some(replayed) => replayed.push((seq, owed)),
+            None => self.put(seq, owed, dead),
+        }
+    }
+
+    fn put(&mut self, seq: Seq, owed: u32, dead: &mut Dead) {
+        match owed {
             0 => self.bury(seq, dead),
             1 => self.plain += 1,
             owed => self.shares.push(seq, owed),
         }
     }
 
+    fn replayed(&mut self, seq: Seq) -> Option<&mut u32> {
+        let replayed = self.replayed.as_mut()?;
+        let at = replayed.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
+        Some(&mut replayed[at].1)
+    }
+
     /// One node fewer owes it.
     pub(super) fn release(&mut self, seq: Seq, dead: &mut Dead) {
+        if let Some(owed) = self.replayed(seq) {
+            *owed = owed.checked_sub(1).expect("what is queued is owed");
+            return;
+        }
         match self.shares.take_one(seq) {
-            Some(0) if !self.replaying => {
+            Some(0) => {
                 self.shares.clear(seq);
                 self.bury(seq, dead);
             }
@@ -55,26 +72,20 @@ impl Messages {
 
     /// One more node owes a message that is in another's queue; `false` at replay, if it is no more.
     pub(super) fn owe_again(&mut self, seq: Seq) -> bool {
-        if self.shares.add_one(seq) {
-            return true;
+        if self.replayed.is_some() {
+            return self.replayed(seq).map(|owed| *owed += 1).is_some();
         }
-        if self.replaying {
-            return false;
+        if !self.shares.add_one(seq) {
+            self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
+            self.shares.push_late(seq, 2);
         }
-        self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
-        self.shares.push_late(seq, 2);
         true
     }
 
     /// Ends the replay: what nobody owes now is dead.
     pub(super) fn settle(&mut self, dead: &mut Dead) {
-        self.replaying = false;
-        for (seq, owed) in std::mem::take(&mut self.shares).into_pushed() {
-            match owed {
-                0 => self.bury(seq, dead),
-                1 => self.plain += 1,
-                owed => self.shares.push(seq, owed),
-            }
+        for (seq, owed) in self.replayed.take().unwrap_or_default() {
+            self.put(seq, owed, dead);
         }
         self.chunked.shrink_to_fit();
     }

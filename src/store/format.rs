@@ -203,6 +203,8 @@ impl RecordHeader {
 pub(super) struct Peek {
     /// Of the caller's records.
     pub(super) seq: Option<Seq>,
+    /// It is a copy.
+    pub(super) moved: bool,
     /// Octets to the next record.
     pub(super) footprint: usize,
     /// Octets of payload.
@@ -215,7 +217,7 @@ pub(super) fn peek(record: &[u8]) -> Option<Peek> {
     let kind = Kind::from_byte(head[12])?;
     let len = u32_at(head, 8) as usize;
     let seq = matches!(kind, Kind::Data | Kind::Moved).then(|| Seq(u64_at(head, 16)));
-    Some(Peek { seq, footprint: footprint(len), len })
+    Some(Peek { seq, moved: kind == Kind::Moved, footprint: footprint(len), len })
 }
 
 /// Whether header and payload are what was written for this place.

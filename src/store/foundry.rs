@@ -42,14 +42,19 @@ impl<F> Segment<F> {
 
     /// A record of this seq is or was here.
     pub(super) fn extend_reach(&mut self, seq: Seq) {
-        let (low, high) = self.reach.unwrap_or((seq, seq));
-        self.reach = Some((low.min(seq), high.max(seq)));
+        widen(&mut self.reach, seq);
     }
 
     /// Whether a record of this seq may be here.
     pub(super) fn reaches(&self, seq: Seq) -> bool {
         self.reach.is_some_and(|(low, high)| low <= seq && seq <= high)
     }
+}
+
+/// Takes a seq into the range from the lowest to the highest.
+pub(super) fn widen(reach: &mut Option<(Seq, Seq)>, seq: Seq) {
+    let (low, high) = reach.unwrap_or((seq, seq));
+    *reach = Some((low.min(seq), high.max(seq)));
 }
 
 /// A file on its way to be a segment.

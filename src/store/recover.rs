@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use crate::base::{Entropy, Seq};
 use crate::limits::{SEGMENT_BYTES_MAX, ZERO_SLICE};
 
-use super::format::{Kind, Manifest, Place, RECORD_HEADER, footprint, peek};
+use super::format::{Kind, Manifest, Peek, Place, RECORD_HEADER, SEGMENT_HEADER, footprint, peek};
 use super::foundry::{Foundry, Segment, new_name, seg_name};
 use super::index::Index;
 use super::log::{Parts, Segments};
@@ -118,16 +118,7 @@ fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts
         sealed.insert(scan.number, segment);
     }
     let tail = reopen(&mut foundry, verdict.tail)?;
-    let mut found: Vec<_> = verdict.needed.iter().chain([&verdict.tail]).flat_map(|scan| &scan.records).copied().collect();
-    // Of copies the newest wins, so that the older segment is the emptier.
-    found.sort_unstable_by_key(|record| (record.seq, record.place));
-    let mut index = Index::default();
-    for (i, record) in found.iter().enumerate() {
-        if found.get(i + 1).is_none_or(|next| next.seq != record.seq) {
-            index.push(record.seq, record.place);
-        }
-        index.tidy(&Segments { sealed: &sealed, tail: &tail });
-    }
+    let index = index_of(&Segments { sealed: &sealed, tail: &tail });
     let durable_end = Place::new(tail.number(), tail.end);
     Ok(Parts { foundry, index, sealed, tail, newest: verdict.tail.newest, durable_end })
 }
@@ -138,9 +129,50 @@ fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::F
     let header = scan.header.expect("only segments with a good header are used");
     let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
     file.expose(scan.data_end).map_err(|e| foundry.failed("map", &name, e))?;
-    let mut segment = Segment { header, file, end: scan.data_end, live: 0, reach: None, read: Cell::new(true) };
-    scan.records.iter().for_each(|record| segment.extend_reach(record.seq));
-    Ok(segment)
+    Ok(Segment { header, file, end: scan.data_end, live: 0, reach: scan.reach, read: Cell::new(true) })
+}
+
+/// Lists all records that are there. Those that stand where they were first written rise from segment to segment, so that
+/// only copies have to be sorted in: no list of everything is ever made.
+fn index_of<F: DiskFile>(segments: &Segments<'_, F>) -> Index {
+    let all = || segments.sealed.values().chain([segments.tail]).flat_map(records);
+    let mut copies: Vec<(Seq, Place)> = all().filter(|(head, _)| head.moved).filter_map(|(head, place)| Some((head.seq?, place))).collect();
+    copies.sort_unstable();
+    // Of copies the newest wins, so that the older segment is the emptier.
+    copies.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 = later.1;
+        }
+        same
+    });
+    let mut copies = copies.into_iter().peekable();
+    let mut index = Index::default();
+    let mut push = |seq, place| {
+        index.push(seq, place);
+        index.tidy(segments);
+    };
+    for (head, place) in all().filter(|(head, _)| !head.moved) {
+        let Some(seq) = head.seq else { continue };
+        while let Some((older, place)) = copies.next_if(|(copied, _)| *copied < seq) {
+            push(older, place);
+        }
+        let copy = copies.next_if(|(copied, _)| *copied == seq);
+        push(seq, copy.map_or(place, |(_, copy)| copy.max(place)));
+    }
+    copies.for_each(|(seq, place)| push(seq, place));
+    index
+}
+
+/// The heads of a segment's records, of all kinds, in the order of places.
+fn records<F: DiskFile>(segment: &Segment<F>) -> impl Iterator<Item = (Peek, Place)> + '_ {
+    let mut at = SEGMENT_HEADER;
+    std::iter::from_fn(move || {
+        let head = peek(segment.file.exposed().get(at..segment.end)?)?;
+        let place = Place::new(segment.number(), at);
+        at += head.footprint;
+        Some((head, place))
+    })
 }
 
 /// Gives every record to the caller, and counts what lives where.

@@ -14,16 +14,10 @@ use super::format::{
     ALIGN, HeaderFault, Kind, MANIFEST_BYTES, Manifest, NUMBER_BYTES, Place, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
     decode_number, footprint, intact,
 };
+use super::foundry::widen;
 
 /// How much of a file is read at once: a whole record at least.
 const WINDOW: usize = footprint(RECORD_MAX).next_power_of_two();
-
-/// One of the caller's records, as found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) seq: Seq,
-    pub(super) place: Place,
-}
 
 /// What one segment's file holds.
 #[derive(Debug)]
@@ -35,8 +29,8 @@ pub(super) struct Scan {
     pub(super) file_bytes: u64,
     /// There if the segment has ever been the tail, as far as is known.
     pub(super) manifest: Option<Manifest>,
-    /// Of whole batches, in the order of places.
-    pub(super) records: Vec<Found>,
+    /// The lowest and the highest seq of the caller's records in whole batches.
+    pub(super) reach: Option<(Seq, Seq)>,
     /// Segments that are said to be needed no more, and where.
     pub(super) drops: Vec<(u64, Place)>,
     /// The segment that is said to follow.
@@ -88,7 +82,7 @@ impl Scan {
             header,
             file_bytes: file.size(),
             manifest: None,
-            records: Vec::new(),
+            reach: None,
             drops: Vec::new(),
             seal: None,
             clean: false,
@@ -157,9 +151,9 @@ impl Scan {
         match record.kind {
             Kind::Data => {
                 self.newest = record.seq;
-                self.records.push(Found { seq: record.seq, place });
+                widen(&mut self.reach, record.seq);
             }
-            Kind::Moved => self.records.push(Found { seq: record.seq, place }),
+            Kind::Moved => widen(&mut self.reach, record.seq),
             Kind::Manifest => {
                 self.manifest = Manifest::decode(payload);
                 self.newest = self.manifest.map_or(Seq::ZERO, |manifest| manifest.newest);
