@@ -22,6 +22,7 @@ fn main() {
     commits(&base.join("mnm-bench-commits"));
     recovery(&base.join("mnm-bench-small"), 1_000_000, 200);
     recovery(&base.join("mnm-bench-large"), 16_384, 65_000);
+    users(&base.join("mnm-bench-users"), 1_000_000);
 }
 
 fn fresh(path: &Path) -> Directory {
@@ -105,6 +106,36 @@ fn recovery(path: &Path, messages: u64, size: usize) {
     row(&format!("start with {what}"), format!("{:.2} s", took.as_secs_f64()));
     let memory = anonymous_memory().saturating_sub(before);
     row(&format!("memory for each of {messages} queued deliveries"), format!("{:.1} octets", memory as f64 / messages as f64));
+    drop(facts);
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// So many users with one alias and one node each: how long a start takes, and what memory it needs.
+fn users(path: &Path, count: u32) {
+    let mut store = open(path);
+    let mut entropy = OsEntropy;
+    for no in 0..count {
+        let mut uid = [0; 20];
+        entropy.fill(&mut uid);
+        let mut digest = [0; 32];
+        entropy.fill(&mut digest);
+        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest(digest), label: "phone".to_owned() };
+        let aliases = vec![format!("somebody {no:07}")];
+        let user = UserRecord { no: UserNo(no), uid: Uid(uid), aliases, nodes: vec![node], next_node: NodeNo(no + 1) };
+        store.append(Seq(u64::from(no + 1) * 20_000), &Record::User(user).encode(), true).expect("room");
+        if no % 512 == 0 {
+            store.commit().expect("a disk that works");
+            store.maintain().expect("a disk that works");
+        }
+    }
+    store.close().expect("a disk that works");
+    let before = anonymous_memory();
+    let begin = Instant::now();
+    let facts = recover(Directory::open(path).expect("the directory"), OPTIONS, Box::new(OsEntropy)).expect("a sound log");
+    let took = begin.elapsed();
+    assert_eq!(facts.ledger.user_count(), count as usize);
+    row(&format!("start with {count} users"), format!("{:.2} s", took.as_secs_f64()));
+    row(&format!("memory for {count} users"), format!("{} MiB", (anonymous_memory() - before) >> 20));
     drop(facts);
     let _ = std::fs::remove_dir_all(path);
 }

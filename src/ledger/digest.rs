@@ -10,9 +10,11 @@ pub(super) fn of(ledger: &Ledger) -> u64 {
     let mut hash = DefaultHasher::new();
     ledger.next_node().hash(&mut hash);
     for user in ledger.users.iter() {
-        (user.no(), user.uid(), user.aliases()).hash(&mut hash);
+        (user.no(), user.uid(), user.aliases().len()).hash(&mut hash);
+        user.aliases().for_each(|alias| alias.hash(&mut hash));
+        user.nodes().len().hash(&mut hash);
         for node in user.nodes() {
-            (node.no, node.digest, &node.label).hash(&mut hash);
+            (node.no, node.digest, node.label).hash(&mut hash);
             let queue = ledger.queue(node.no);
             for lane in [Lane::Normal, Lane::Priority] {
                 queue.owed_count(lane).hash(&mut hash);

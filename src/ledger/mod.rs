@@ -23,7 +23,7 @@ pub use groups::{Group, Member};
 pub use names::{NameError, Owner, check_name};
 pub use queues::Queue;
 pub use replay::{Replay, ReplayError};
-pub use users::{Node, User};
+pub use users::User;
 
 use std::collections::HashMap;
 
@@ -61,17 +61,17 @@ impl Ledger {
         self.last = seq;
         match record {
             Record::User(user) => {
-                for alias in &user.aliases {
-                    self.names.take(alias, Owner::User(user.no));
-                }
                 let dropped = self.users.put(seq, user, dead);
+                for alias in &user.aliases {
+                    self.name(alias, Owner::User(user.no));
+                }
                 for node in dropped {
                     self.queues.drop_node(node, &mut self.messages, dead);
                 }
             }
             Record::Group { no, name } => {
-                self.names.take(name, Owner::Group(*no));
                 self.groups.put(seq, *no, name, dead);
+                self.name(name, Owner::Group(*no));
             }
             Record::Member(member) => self.groups.put_member(seq, member, dead),
             Record::Message(message) => {
@@ -84,6 +84,11 @@ impl Ledger {
             Record::Cursor(cursor) => self.queues.put_cursor(seq, cursor, &mut self.messages, dead),
             Record::Backlog(backlog) => self.queues.put_backlog(seq, backlog, &mut self.messages),
         }
+    }
+
+    fn name(&mut self, name: &str, owner: Owner) {
+        let Ledger { names, users, groups, .. } = self;
+        names.take(name, owner, |other| is_named(users, groups, other, name));
     }
 
     /// The node has the message. Returns the lane it waited in; `None` if it was not outstanding.
@@ -141,7 +146,7 @@ impl Ledger {
 
     /// Whose name that is.
     pub fn owner_of(&self, name: &str) -> Option<Owner> {
-        self.names.owner(name)
+        self.names.owner(name, |owner| is_named(&self.users, &self.groups, owner, name))
     }
 
     /// The user of that alias.
@@ -194,5 +199,12 @@ impl Ledger {
             }
         }
         self.messages.check_invariants(&owed);
+    }
+}
+
+fn is_named(users: &Users, groups: &Groups, owner: Owner, name: &str) -> bool {
+    match owner {
+        Owner::User(no) => users.get(no).has_alias(name),
+        Owner::Group(no) => groups.get(no).name() == name,
     }
 }

@@ -1,8 +1,9 @@
 //! Names: aliases and groups in one namespace, compared exactly.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
+use hashbrown::HashTable;
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 use crate::base::{GroupNo, UserNo};
@@ -17,21 +18,46 @@ pub enum Owner {
     Group(GroupNo),
 }
 
+/// Whom each name names. The names themselves are kept where they belong, with their users and groups.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    owners: HashMap<Box<str>, Owner>,
+    table: HashTable<Entry>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Of the name, so that the table can grow without asking for all names.
+    hash: u32,
+    owner: Owner,
 }
 
 impl Names {
-    pub(super) fn take(&mut self, name: &str, owner: Owner) {
-        if self.owners.get(name) != Some(&owner) {
-            self.owners.insert(name.into(), owner);
+    /// Gives a name to its owner. `is_named` tells whether somebody has that name.
+    pub(super) fn take(&mut self, name: &str, owner: Owner, is_named: impl Fn(Owner) -> bool) {
+        let hash = self.hash(name);
+        match self.table.find_mut(spread(hash), |entry| entry.hash == hash && is_named(entry.owner)) {
+            Some(entry) => entry.owner = owner,
+            None => {
+                self.table.insert_unique(spread(hash), Entry { hash, owner }, |entry| spread(entry.hash));
+            }
         }
     }
 
-    pub(super) fn owner(&self, name: &str) -> Option<Owner> {
-        self.owners.get(name).copied()
+    /// Whose name that is. `is_named` tells whether somebody has it.
+    pub(super) fn owner(&self, name: &str, is_named: impl Fn(Owner) -> bool) -> Option<Owner> {
+        let hash = self.hash(name);
+        self.table.find(spread(hash), |entry| entry.hash == hash && is_named(entry.owner)).map(|entry| entry.owner)
     }
+
+    fn hash(&self, name: &str) -> u32 {
+        self.hasher.hash_one(name) as u32
+    }
+}
+
+/// The table looks at the lowest bits and at the highest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// Why a text cannot be a name. `Display` is the sentence for the peer.

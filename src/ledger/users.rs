@@ -1,61 +1,60 @@
 //! Users and their nodes.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use super::Dead;
 use crate::base::{NodeDigest, NodeNo, Seq, Uid, UserNo};
-use crate::record::{NodeRecord, UserRecord};
-
-/// One device of a user.
-pub type Node = NodeRecord;
+use crate::record::{NodeView, PackedUser, UserRecord};
 
 /// A member of the site.
 #[derive(Clone, Debug)]
 pub struct User {
     /// The newest record that says all this.
     seq: Seq,
-    record: UserRecord,
+    packed: PackedUser,
 }
 
 impl User {
     /// The user's number.
     pub fn no(&self) -> UserNo {
-        self.record.no
+        self.packed.no()
     }
 
     /// The user's public id.
-    pub fn uid(&self) -> &Uid {
-        &self.record.uid
+    pub fn uid(&self) -> Uid {
+        self.packed.uid()
     }
 
     /// Names by which others may find the user.
-    pub fn aliases(&self) -> &[String] {
-        &self.record.aliases
+    pub fn aliases(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.packed.aliases()
     }
 
     /// Whether that is one of the user's names.
     pub fn has_alias(&self, alias: &str) -> bool {
-        self.record.aliases.iter().any(|own| own == alias)
+        self.aliases().any(|own| own == alias)
     }
 
     /// The user's devices.
-    pub fn nodes(&self) -> &[Node] {
-        &self.record.nodes
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeView<'_>> {
+        self.packed.nodes()
     }
 
     /// The numbers of the user's devices.
     pub fn node_numbers(&self) -> impl Iterator<Item = NodeNo> + '_ {
-        self.record.nodes.iter().map(|node| node.no)
+        self.nodes().map(|node| node.no)
     }
 
     /// The device with that secret. Looks at all of them, so that time tells nothing.
-    pub fn node_with(&self, digest: &NodeDigest) -> Option<&Node> {
-        self.record.nodes.iter().fold(None, |found, node| if node.digest.matches(digest) { Some(node) } else { found })
+    pub fn node_with(&self, digest: &NodeDigest) -> Option<NodeView<'_>> {
+        self.nodes().fold(None, |found, node| if node.digest.matches(digest) { Some(node) } else { found })
     }
 
     /// A copy of the record, to be changed and applied.
     pub fn to_record(&self) -> UserRecord {
-        self.record.clone()
+        self.packed.unpack()
     }
 }
 
@@ -63,7 +62,9 @@ impl User {
 pub(super) struct Users {
     /// By number. A hole is a user whose record has not come yet, at replay.
     all: Vec<Option<User>>,
-    by_uid: HashMap<Uid, UserNo>,
+    /// Numbers, to be found by the uid that their user has.
+    by_uid: HashTable<UserNo>,
+    hasher: RandomState,
     next_node: u32,
 }
 
@@ -75,11 +76,14 @@ impl Users {
             self.all.resize_with(at + 1, || None);
         }
         self.next_node = self.next_node.max(record.next_node.0);
-        self.by_uid.insert(record.uid, record.no);
-        let old = self.all[at].replace(User { seq, record: record.clone() });
-        let Some(old) = old else { return Vec::new() };
+        let Some(old) = self.all[at].replace(User { seq, packed: PackedUser::of(record) }) else {
+            let Users { all, by_uid, hasher, .. } = self;
+            let hash_of = |no: &UserNo| hasher.hash_one(of(all, *no).uid());
+            by_uid.insert_unique(hasher.hash_one(record.uid), record.no, hash_of);
+            return Vec::new();
+        };
         dead.push(old.seq);
-        old.record.nodes.iter().map(|node| node.no).filter(|no| record.nodes.iter().all(|node| node.no != *no)).collect()
+        old.node_numbers().filter(|no| record.nodes.iter().all(|node| node.no != *no)).collect()
     }
 
     pub(super) fn next_user(&self) -> UserNo {
@@ -91,11 +95,12 @@ impl Users {
     }
 
     pub(super) fn by_uid(&self, uid: &Uid) -> Option<&User> {
-        self.by_uid.get(uid).map(|no| self.get(*no))
+        let no = self.by_uid.find(self.hasher.hash_one(uid), |no| self.get(*no).uid() == *uid)?;
+        Some(self.get(*no))
     }
 
     pub(super) fn get(&self, no: UserNo) -> &User {
-        self.all[no.0 as usize].as_ref().expect("a user's number names a user")
+        of(&self.all, no)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -105,4 +110,8 @@ impl Users {
     pub(super) fn iter(&self) -> impl Iterator<Item = &User> {
         self.all.iter().flatten()
     }
+}
+
+fn of(all: &[Option<User>], no: UserNo) -> &User {
+    all[no.0 as usize].as_ref().expect("a user's number names a user")
 }

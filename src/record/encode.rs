@@ -66,7 +66,7 @@ impl Record<'_> {
     }
 }
 
-fn put_user(out: &mut Vec<u8>, user: &UserRecord) {
+pub(super) fn put_user(out: &mut Vec<u8>, user: &UserRecord) {
     out.push(USER);
     put_number(out, u64::from(user.no.0));
     out.extend_from_slice(&user.uid.0);

@@ -11,11 +11,13 @@
 mod codec;
 mod decode;
 mod encode;
+mod user;
 
 use std::borrow::Cow;
 
 pub(crate) use codec::{Reader, put_number};
 pub use decode::{DecodeError, Delivery, delivery};
+pub use user::{NodeView, PackedUser};
 
 use crate::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo};
 

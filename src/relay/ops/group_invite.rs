@@ -48,12 +48,10 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
             Some(no)
         }
     };
-    let group = match (group, from.or(cx.user(me).aliases().first().map(String::as_str))) {
+    let listed = from.or(cx.user(me).aliases().next()).map(str::to_owned);
+    let group = match (group, listed) {
         (Some(group), _) => group,
-        (None, Some(listed)) => {
-            let listed = listed.to_owned();
-            found(cx, me, gid, &listed)
-        }
+        (None, Some(listed)) => found(cx, me, gid, &listed),
         (None, None) => return deny("from: a group lists its members by alias, and the sender has none"),
     };
     cx.append(&Record::Member(MemberRecord { group, user: invitee, alias: to.to_owned(), standing: Standing::Invited }));

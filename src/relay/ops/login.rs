@@ -19,7 +19,7 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, uid: &str, node: &str) -> Resul
     let digest = NodeDigest::of(&secret);
     let user = Uid::parse(uid).and_then(|uid| cx.ledger.user_of(&uid)).ok_or(Reason::LoginFailed)?;
     let node = user.node_with(&digest).ok_or(Reason::LoginFailed)?;
-    let (user_no, node_no, label) = (user.no(), node.no, node.label.clone());
+    let (user_no, node_no, label) = (user.no(), node.no, node.label.to_owned());
     let nodes = user.node_numbers().collect();
     free_node(cx, node_no)?;
     log::info!("{link}: user {} logged in on node {}", user_no.0, node_no.0);
