@@ -18,6 +18,7 @@ struct Track {
     owed: Rising,
     high: Seq,
     /// Acks far ahead of what is owed. Hardly any node ever has some.
+    #[allow(clippy::box_collection, reason = "there are as many tracks as nodes, and a set takes three times a pointer")]
     islands: Option<Box<BTreeSet<Seq>>>,
 }
 
@@ -91,6 +92,7 @@ pub struct Queue {
     /// The newest cursor record, or zero.
     cursor: Seq,
     /// The backlog's records, while something in them is owed.
+    #[allow(clippy::box_collection, reason = "there are as many queues as nodes, and a list takes three times a pointer")]
     backlog: Option<Box<Vec<Seq>>>,
 }
 

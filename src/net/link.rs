@@ -44,9 +44,8 @@ pub enum Received {
 pub struct Link<S> {
     socket: S,
     layer: Layer,
-    /// For the socket, as soon as it takes it: `sealed[written..]`.
+    /// For the socket, as soon as it takes it.
     sealed: Vec<u8>,
-    written: usize,
     shut: bool,
     ending: bool,
 }
@@ -54,7 +53,7 @@ pub struct Link<S> {
 impl<S: Socket> Link<S> {
     /// A link that has said nothing yet.
     pub fn new(socket: S, layer: Layer) -> Link<S> {
-        Link { socket, layer, sealed: Vec::new(), written: 0, shut: false, ending: false }
+        Link { socket, layer, sealed: Vec::new(), shut: false, ending: false }
     }
 
     /// The socket, for whoever watches it.
@@ -109,7 +108,7 @@ impl<S: Socket> Link<S> {
 
     /// Whether more can be sealed without keeping too much.
     pub fn has_space(&self) -> bool {
-        self.sealed.len() - self.written < SEALED_MAX
+        self.sealed.len() < SEALED_MAX
     }
 
     /// Whether everything sealed is with the socket.
@@ -130,21 +129,23 @@ impl<S: Socket> Link<S> {
     /// # Errors
     /// The operating system's; the link is dead then.
     pub fn flush(&mut self) -> io::Result<usize> {
-        let before = self.written;
-        while self.written < self.sealed.len() {
-            match self.socket.write(&self.sealed[self.written..]) {
+        let mut written = 0;
+        while written < self.sealed.len() {
+            match self.socket.write(&self.sealed[written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(self.written - before),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // What was written must not stay: the rest may never all be, while more is sealed behind it.
+                    self.sealed.drain(..written);
+                    return Ok(written);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        let moved = self.written - before;
         // An idle link keeps no buffer; a busy one gets the next from the allocator's free list.
         self.sealed = Vec::new();
-        self.written = 0;
-        Ok(moved)
+        Ok(written)
     }
 
     /// Seals the layer's goodbye. Once it is flushed, call [`shut`](Self::shut).
@@ -165,5 +166,54 @@ impl<S: Socket> Link<S> {
     /// Whether [`shut`](Self::shut) was called.
     pub fn is_shut(&self) -> bool {
         self.shut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes some octets, then no more for the moment.
+    struct Trickle {
+        takes: usize,
+        left: usize,
+        got: Vec<u8>,
+    }
+
+    impl Socket for Trickle {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            let count = octets.len().min(self.left);
+            self.left -= count;
+            self.got.extend_from_slice(&octets[..count]);
+            if count == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_link_that_is_never_quite_flushed_keeps_only_what_waits() {
+        let mut link = Link::new(Trickle { takes: 10_000, left: 0, got: Vec::new() }, Layer::Plain);
+        let mut sent = Vec::new();
+        for round in 0..1000 {
+            while link.has_space() {
+                let piece = [round as u8; 1000];
+                link.seal(&piece).unwrap();
+                sent.extend_from_slice(&piece);
+            }
+            let socket = link.socket_mut();
+            socket.left = socket.takes;
+            assert_eq!(link.flush().unwrap(), 10_000);
+            assert!(!link.is_flushed() && link.sealed.len() <= SEALED_MAX + 1000 && link.sealed.capacity() <= 4 * SEALED_MAX);
+        }
+        link.socket_mut().left = usize::MAX;
+        link.flush().unwrap();
+        assert!(link.is_flushed() && link.socket_mut().got == sent);
     }
 }

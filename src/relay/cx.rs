@@ -5,7 +5,7 @@ use super::input::Now;
 use super::journal::Journal;
 use super::online::Online;
 use super::presence::Presence;
-use super::session::{InFlight, Sessions, State};
+use super::session::{InFlight, Output, Sessions, State};
 use super::settings::Settings;
 use super::timers::Timers;
 use crate::base::{Entropy, LinkId, NodeNo, Seq, UserNo};
@@ -125,13 +125,16 @@ impl Cx<'_> {
         let State::LoggedIn(login) = &mut session.state else { return };
         let queue = self.ledger.queue(node);
         let was_idle = login.in_flight.is_empty();
-        while login.in_flight.len() < self.settings.window {
-            let next =
-                [Lane::Priority, Lane::Normal].into_iter().find_map(|lane| queue.after(lane, *login.sent(lane)).map(|seq| (lane, seq)));
-            let Some((lane, message)) = next else { break };
-            *login.sent(lane) = message;
-            login.in_flight.push_back(InFlight { message, sent_at: self.now.mono });
-            self.out.push(Effect::Deliver { link, after: self.journal.barrier, message });
+        let is_out = matches!(session.output, Output::Drained(_));
+        for lane in [Lane::Priority, Lane::Normal] {
+            let mut room = self.settings.window.saturating_sub(login.in_flight_in(lane));
+            while room > 0 {
+                let Some(message) = queue.after(lane, *login.sent(lane)) else { break };
+                *login.sent(lane) = message;
+                login.in_flight.push_back(InFlight { message, lane, sent_at: self.now.mono, is_out });
+                self.out.push(Effect::Deliver { link, after: self.journal.barrier, message });
+                room -= 1;
+            }
         }
         if was_idle && !login.in_flight.is_empty() {
             let at = self.now.mono.plus(self.settings.timeouts.redelivery);

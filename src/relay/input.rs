@@ -71,6 +71,8 @@ pub enum Input<'a> {
         octets: u64,
         /// Octets that are free on its disk, as far as is known.
         disk: u64,
+        /// Whether it takes cursors: all that may ride with one commit.
+        cursors: bool,
     },
     /// Time passed.
     Tick,

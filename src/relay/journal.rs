@@ -13,6 +13,8 @@ pub(super) struct Journal {
     pub(super) room: u64,
     /// Octets that are free on the disk.
     pub(super) disk: u64,
+    /// Whether the store takes cursors. While it does not, acks hold as long as the process does.
+    pub(super) takes_cursors: bool,
     /// Nodes whose cursor moved since it was written.
     dirty: Vec<NodeNo>,
     is_dirty: Vec<bool>,
@@ -24,12 +26,14 @@ pub(super) struct Journal {
     lazy_bytes: usize,
     /// Nothing waits for company any more.
     hurried: bool,
+    /// Devices that requests have named since the shell last asked.
+    pub(super) work: usize,
 }
 
 impl Journal {
     /// A journal after this record, with room for everything until told otherwise.
     pub(super) fn new(last: Seq) -> Journal {
-        Journal { barrier: last, room: u64::MAX, disk: u64::MAX, ..Journal::default() }
+        Journal { barrier: last, room: u64::MAX, disk: u64::MAX, takes_cursors: true, ..Journal::default() }
     }
 
     /// A node acked something; `dead` needs no longer be kept once that is durable.
@@ -71,8 +75,7 @@ impl Journal {
 
     /// Whether there is reason for a commit besides the barrier.
     pub(super) fn presses(&self, now: Mono) -> bool {
-        self.hurried && self.waiting_since.is_some()
-            || self.dirty.len() >= CURSOR_DIRTY_MAX
+        (self.hurried || self.dirty.len() >= CURSOR_DIRTY_MAX) && self.takes_cursors && self.waiting_since.is_some()
             || self.lazy_bytes >= LAZY_BYTES_MAX
             || self.deadline().is_some_and(|at| at <= now)
     }
@@ -82,6 +85,11 @@ impl Journal {
     pub(super) fn depart(&mut self, now: Mono) -> Option<(Vec<NodeNo>, Dead)> {
         self.lazy_bytes = 0;
         let since = self.waiting_since?;
+        if !self.takes_cursors {
+            // They are asked for again in a while.
+            self.waiting_since = Some(now);
+            return None;
+        }
         if !self.hurried && self.dirty.len() < CURSOR_DIRTY_MAX && now < since.plus(CURSOR_RIDE_AGE) {
             return None;
         }
@@ -105,9 +113,9 @@ impl Journal {
         self.dead = dead;
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits that could be written.
     pub(super) fn is_settled(&self) -> bool {
-        self.waiting_since.is_none()
+        self.waiting_since.is_none() || !self.takes_cursors
     }
 
     /// All that waits departs with the next commit, young or not: the relay is about to stop.

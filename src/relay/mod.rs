@@ -38,7 +38,7 @@ use self::upload::Upload;
 use crate::base::{Entropy, LinkId, Mono, Seq};
 use crate::ledger::Ledger;
 use crate::limits::{CURSOR_BYTES_MAX, LOGIN_PATIENCE};
-use crate::record::Record;
+use crate::record::{Lane, Record};
 use crate::wire::{Dialect, Request, reply};
 
 /// The relay of one site.
@@ -84,6 +84,17 @@ impl Relay {
         self.sessions.get(link).is_some_and(|session| session.login().is_some())
     }
 
+    /// Whether the node on a link still owes an ack for a message. A link that is nobody's gets what was meant for it.
+    pub fn owes(&self, link: LinkId, message: Seq) -> bool {
+        let login = self.sessions.get(link).and_then(|session| session.login());
+        login.is_none_or(|login| self.ledger.queue(login.node).lane_of(message).is_some())
+    }
+
+    /// How many devices requests have named since this was last asked, directly or as members of groups.
+    pub fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.journal.work)
+    }
+
     /// Whether a login would be refused only because its node still has a living link, which may be about to end.
     pub fn is_busy(&self, link: LinkId, uid: &str, node: &str, now: Now) -> bool {
         let may_log_in = self.sessions.get(link).is_some_and(|session| matches!(session.state, State::Anonymous));
@@ -122,7 +133,9 @@ impl Relay {
                 self.depart(link, now, out);
                 self.sessions.close(link);
             }
-            Input::Room { octets, disk } => (self.journal.room, self.journal.disk) = (octets, disk),
+            Input::Room { octets, disk, cursors } => {
+                (self.journal.room, self.journal.disk, self.journal.takes_cursors) = (octets, disk, cursors);
+            }
             Input::Tick => self.tick(now, out),
         }
         end_batch(&mut out[first..]);
@@ -173,7 +186,9 @@ impl Relay {
         for session in self.sessions.iter() {
             let Some(login) = session.login() else { continue };
             assert_eq!(self.online.link(login.node), Some(session.link), "a logged-in node is online on its link");
-            assert!(login.in_flight.len() <= self.settings.window, "the window holds");
+            for lane in [Lane::Normal, Lane::Priority] {
+                assert!(login.in_flight_in(lane) <= self.settings.window, "the window holds");
+            }
         }
     }
 
@@ -200,7 +215,7 @@ impl Relay {
 
     fn output(&mut self, link: LinkId, output: Output) {
         let Some(session) = self.sessions.get_mut(link) else { return };
-        session.output = output;
+        session.note_output(output);
         let at = match output {
             Output::Blocked(since) => Some(since.plus(self.settings.timeouts.stall)),
             Output::Drained(_) => session.redelivery_at(&self.settings.timeouts),
@@ -230,7 +245,7 @@ impl Relay {
 
     fn begin_upload(&mut self, link: LinkId, request: Request<'static>, now: Now, out: &mut Vec<Effect>) {
         let Some(me) = self.me(link) else { return };
-        let refusal = ops::foresee(&self.cx(now, out), me, &request).err();
+        let refusal = ops::foresee(&mut self.cx(now, out), me, &request).err();
         let upload = Upload::new(request, refusal, self.settings.chunk);
         if let Some(session) = self.sessions.get_mut(link) {
             session.upload = Some(Box::new(upload));
@@ -322,7 +337,7 @@ impl Relay {
         let Some(session) = self.sessions.get_mut(link) else { return };
         let late = self.settings.timeouts.redelivery;
         let State::LoggedIn(login) = &mut session.state else { return };
-        for delivery in login.in_flight.iter_mut().filter(|delivery| delivery.sent_at.plus(late) <= now.mono) {
+        for delivery in login.in_flight.iter_mut().filter(|delivery| delivery.is_out && delivery.sent_at.plus(late) <= now.mono) {
             delivery.sent_at = now.mono;
             out.push(Effect::Deliver { link, after: self.journal.barrier, message: delivery.message });
         }

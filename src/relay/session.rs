@@ -78,7 +78,11 @@ impl fmt::Display for Reason {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {
     pub(super) message: Seq,
+    pub(super) lane: Lane,
+    /// When it was sent, or else when the output that it was part of had gone out.
     pub(super) sent_at: Mono,
+    /// All of it is with the peer's socket, as far as is known.
+    pub(super) is_out: bool,
 }
 
 /// A link that proved to be a user's node.
@@ -97,6 +101,12 @@ pub(super) struct LoggedIn {
 impl LoggedIn {
     pub(super) fn new(user: UserNo, node: NodeNo) -> LoggedIn {
         LoggedIn { user, node, sent: [Seq::ZERO; 2], in_flight: VecDeque::new(), shows_presence: false }
+    }
+
+    /// How many deliveries of a lane wait for their ack. Each lane has a window of its own: news of one's own account
+    /// must overtake messages that are not acked.
+    pub(super) fn in_flight_in(&self, lane: Lane) -> usize {
+        self.in_flight.iter().filter(|delivery| delivery.lane == lane).count()
     }
 
     pub(super) fn sent(&mut self, lane: Lane) -> &mut Seq {
@@ -211,11 +221,25 @@ impl Session {
         Due::Nothing(next)
     }
 
+    /// Takes note of whether output moves. What waits to go out has not been sent yet, however long ago that was decided.
+    pub(super) fn note_output(&mut self, output: Output) {
+        self.output = output;
+        let State::LoggedIn(login) = &mut self.state else { return };
+        for delivery in &mut login.in_flight {
+            match output {
+                // What was sent in this turn may be among what waits.
+                Output::Blocked(now) => delivery.is_out &= delivery.sent_at != now,
+                Output::Drained(now) if !delivery.is_out => (delivery.is_out, delivery.sent_at) = (true, now),
+                Output::Drained(_) => {}
+            }
+        }
+    }
+
     /// When the oldest delivery has waited long enough for its ack. A link that is still being written to gets more time.
     pub(super) fn redelivery_at(&self, timeouts: &Timeouts) -> Option<Mono> {
-        let (State::LoggedIn(login), Output::Drained(since)) = (&self.state, self.output) else { return None };
-        let oldest = login.in_flight.iter().map(|delivery| delivery.sent_at).min()?;
-        Some(oldest.max(since).plus(timeouts.redelivery))
+        let (State::LoggedIn(login), Output::Drained(_)) = (&self.state, self.output) else { return None };
+        let oldest = login.in_flight.iter().filter(|delivery| delivery.is_out).map(|delivery| delivery.sent_at).min()?;
+        Some(oldest.plus(timeouts.redelivery))
     }
 
     pub(super) fn login(&self) -> Option<&LoggedIn> {

@@ -2,7 +2,7 @@
 
 use super::inlet::{Inlet, Reading};
 use super::outbox::{Outbox, Pins};
-use crate::base::LinkId;
+use crate::base::{LinkId, Seq};
 use crate::limits::WRITE_BUDGET;
 use crate::net::{Link, Received, Socket};
 use crate::relay::Relay;
@@ -81,13 +81,14 @@ impl<S: Socket> Conn<S> {
     }
 
     /// Seals and writes as much as the socket takes, up to a turn's share. Whether the link lives.
-    pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, plain: &mut Vec<u8>) -> bool {
+    /// Messages that are not `owed` any more are left out.
+    pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, plain: &mut Vec<u8>, owed: &dyn Fn(Seq) -> bool) -> bool {
         let mut moved = 0;
         self.unfinished = false;
         loop {
             while self.link.is_ready() && self.link.has_space() {
                 plain.clear();
-                if !self.outbox.fill(plain, store, pins) {
+                if !self.outbox.fill(plain, store, pins, owed) {
                     break;
                 }
                 if self.link.seal(plain).is_err() {

@@ -2,7 +2,7 @@
 //!
 //! [`Server::turn`] is the whole order on one page. It knows sockets and disks only as traits, so the same turn
 //! runs over TCP and TLS, and in a simulator. The way in is `inlet` (bytes → inputs), the way out `gate` (held
-//! until durable) and `outlet` (effects → bytes).
+//! until durable) and `outbox` (effects → bytes).
 //!
 //! Failures: a [`StoreError`] ends the process, since memory is ahead of the disk; anything a peer does ends one link.
 
@@ -12,6 +12,7 @@ mod gate;
 mod inlet;
 mod outbox;
 mod recovery;
+mod room;
 mod run;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -22,6 +23,7 @@ use self::conn::{Conn, Phase};
 use self::gate::Gate;
 use self::inlet::Reading;
 use self::outbox::Pins;
+use self::room::Room;
 use crate::base::{LinkId, Mono};
 use crate::limits::{
     MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX, TURN_BYTES_MAX,
@@ -36,6 +38,10 @@ pub use clock::Clock;
 pub use recovery::{Facts, Verified, recover, verify};
 pub use run::{RunError, run, settings};
 
+/// What looking up one device of a request's recipients counts for in its link's share of the turn, in octets: some ten
+/// nanoseconds, the time that reading as many takes.
+const OCTETS_PER_DEVICE: usize = 8;
+
 /// The relay with its links and its log.
 pub struct Server<S: Socket, D: Disk> {
     relay: Relay,
@@ -46,9 +52,11 @@ pub struct Server<S: Socket, D: Disk> {
     pins: Pins,
     limits: RequestLimits,
     dialect: Dialect,
-    segment_bytes: u64,
+    room: Room,
     /// Links with something to read, in the order in which they get their turn.
     readable: VecDeque<usize>,
+    /// So many at the front of `readable` did not get their turn in the last one.
+    left_over: usize,
     /// Links with something to write, as far as we know.
     writable: Vec<usize>,
     /// Links with a login that waits for another link's end.
@@ -76,8 +84,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
             pins: Pins::default(),
             limits,
             dialect,
-            segment_bytes: u64::from(options.segment_bytes),
+            room: Room::new(options.segment_bytes),
             readable: VecDeque::new(),
+            left_over: 0,
             writable: Vec::new(),
             held: BTreeSet::new(),
             ended: false,
@@ -165,8 +174,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     /// One turn. The order matters:
     ///
-    /// 1. timers, so that a link whose time is up does not get another word in;
-    /// 2. every readable link in rotation, members first: the end of a node's link is seen before its next login;
+    /// 1. every readable link in rotation, who was left over first, then members: the end of a node's link is seen before
+    ///    its next login;
+    /// 2. timers, after what came in time was heard, however long the last turn took;
     /// 3. one commit for all that was decided (lazy records ride along), since a batch costs as much as one record;
     /// 4. what waited for it is released, and written as far as sockets take it;
     /// 5. links that are done are closed;
@@ -175,11 +185,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// # Errors
     /// [`StoreError`]: the process must end.
     pub fn turn(&mut self, now: Now) -> Result<(), StoreError> {
-        self.tell_room(now);
-        self.relay.handle(Input::Tick, now, &mut self.effects);
-        self.absorb()?;
+        self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
         self.read_all(now)?;
         self.retry_held(now);
+        self.relay.handle(Input::Tick, now, &mut self.effects);
         self.absorb()?;
         self.commit(now)?;
         self.release();
@@ -206,6 +215,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// [`StoreError`], as for any commit.
     pub fn stop(mut self, now: Now) -> Result<(), StoreError> {
         loop {
+            self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
             self.relay.settle();
             self.commit(now)?;
             if self.relay.is_settled() {
@@ -223,46 +233,35 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.store.close()
     }
 
-    /// Tells the relay how much the log can take before the next look.
-    fn tell_room(&mut self, now: Now) {
-        const RECORDS: usize = 256;
-        let segment = self.segment_bytes;
-        let fits = |octets: &u64| self.store.has_room(RECORDS, usize::try_from(*octets).unwrap_or(usize::MAX));
-        let octets = [segment * 3 / 4, segment / 4, segment / 8].into_iter().find(fits).unwrap_or(0);
-        self.relay.handle(Input::Room { octets, disk: self.store.free_bytes() }, now, &mut self.effects);
-    }
-
     fn read_all(&mut self, now: Now) -> Result<(), StoreError> {
-        let slots = std::mem::take(&mut self.readable);
+        let mut slots = std::mem::take(&mut self.readable);
+        let fresh = slots.split_off(std::mem::take(&mut self.left_over).min(slots.len()));
         let (members, others): (Vec<usize>, Vec<usize>) =
-            slots.into_iter().partition(|&slot| self.conns.get(slot).is_some_and(|conn| conn.is_member(&self.relay)));
-        let mut slots = members.into_iter().chain(others);
+            fresh.into_iter().partition(|&slot| self.conns.get(slot).is_some_and(|conn| conn.is_member(&self.relay)));
+        slots.extend(members.into_iter().chain(others));
         let mut handshakes = 0;
-        for slot in slots.by_ref() {
+        while let Some(slot) = slots.pop_front() {
             let in_handshake = self.conns.get(slot).is_some_and(|conn| !conn.link.is_ready());
             handshakes += usize::from(in_handshake);
-            self.read(slot, now);
-            self.absorb()?;
-            self.tell_room(now);
+            self.read(slot, now)?;
             if self.written >= TURN_BYTES_MAX || handshakes >= TURN_HANDSHAKES_MAX {
                 break;
             }
         }
-        // Who did not get a turn in this one is first in the next.
-        for slot in slots.rev() {
-            self.readable.push_front(slot);
-        }
+        // Who did not get a turn in this one is first in the next, whoever it is, or newcomers would wait for ever on a busy site.
+        self.left_over = slots.len();
+        slots.append(&mut self.readable);
+        self.readable = slots;
         Ok(())
     }
 
     /// Reads a link until its budget is used, it has no more, or it has too much unread output to be heard. One whose
     /// peer is done is read to the end: its node must be free before the peer logs in again, and what is
     /// left is no more than the socket holds.
-    fn read(&mut self, slot: usize, now: Now) {
-        let Some(conn) = self.conns.get_mut(slot) else { return };
+    fn read(&mut self, slot: usize, now: Now) -> Result<(), StoreError> {
+        let Some(conn) = self.conns.get_mut(slot) else { return Ok(()) };
         conn.reads = false;
         let mut budget = READ_BUDGET;
-        let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
         loop {
             if conn.inlet.held_until().is_some() {
                 self.held.insert(slot);
@@ -270,9 +269,22 @@ impl<S: Socket, D: Disk> Server<S, D> {
             }
             if conn.phase == Phase::Open && conn.outbox.weight() > OUTPUT_READ_MAX && !conn.link.is_ending() {
                 conn.throttled = true;
-                return;
+                return Ok(());
             }
-            match conn.receive(&mut self.buffer, &mut reading) {
+            let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
+            let received = conn.receive(&mut self.buffer, &mut reading);
+            if let Received::Broken(error) = &received {
+                log::info!("{}: {error}", conn.id);
+            }
+            if matches!(received, Received::End | Received::Broken(_)) {
+                self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
+                self.ended = true;
+                conn.phase = Phase::Gone;
+            }
+            // After each buffer, since what the log takes is told for a few of them only.
+            absorb(&mut self.effects, &mut self.store, &mut self.gate, &mut self.written)?;
+            self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
+            match received {
                 Received::Blocked => {
                     if conn.inlet.held_until().is_some() {
                         self.held.insert(slot);
@@ -280,21 +292,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
                     break;
                 }
                 Received::More => {}
-                Received::End => {
-                    self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
-                    self.ended = true;
-                    conn.phase = Phase::Gone;
-                    break;
-                }
-                Received::Broken(error) => {
-                    log::info!("{}: {error}", conn.id);
-                    self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
-                    self.ended = true;
-                    conn.phase = Phase::Gone;
-                    break;
-                }
+                Received::End | Received::Broken(_) => break,
             }
-            budget = budget.saturating_sub(READ_BUFFER);
+            // Requests to very many devices are work, however few octets they are.
+            budget = budget.saturating_sub(READ_BUFFER + self.relay.take_work() * OCTETS_PER_DEVICE);
             if budget == 0 && !conn.link.is_ending() {
                 conn.reads = true;
                 self.readable.push_back(slot);
@@ -303,6 +304,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
         // A handshake's answer, or the end of the link, is work for the writing part of the turn.
         mark_writable(conn, slot, &mut self.writable);
+        Ok(())
     }
 
     /// Tries the held logins again whose time is up, or all of them if some link has ended.
@@ -327,18 +329,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
     }
 
-    /// Sorts what the relay wants: records to the log, everything else to the gate.
     fn absorb(&mut self) -> Result<(), StoreError> {
-        for effect in self.effects.drain(..) {
-            match effect {
-                Effect::Append { seq, payload, end } => {
-                    self.written += payload.len();
-                    self.store.append(seq, &payload, end)?;
-                }
-                other => self.gate.hold(other),
-            }
-        }
-        Ok(())
+        absorb(&mut self.effects, &mut self.store, &mut self.gate, &mut self.written)
     }
 
     fn commit(&mut self, now: Now) -> Result<(), StoreError> {
@@ -385,7 +377,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
         for slot in std::mem::take(&mut self.writable) {
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             conn.writes = false;
-            let alive = conn.write(&self.store, &mut self.pins, &mut self.plain);
+            let (relay, id) = (&self.relay, conn.id);
+            let alive = conn.write(&self.store, &mut self.pins, &mut self.plain, &|message| relay.owes(id, message));
             if !alive || conn.is_done() {
                 self.remove(slot, now);
                 continue;
@@ -418,6 +411,20 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.ended = true;
         self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
     }
+}
+
+/// Sorts what the relay wants: records to the log, everything else to the gate.
+fn absorb<D: Disk>(effects: &mut Vec<Effect>, store: &mut Store<D>, gate: &mut Gate, written: &mut usize) -> Result<(), StoreError> {
+    for effect in effects.drain(..) {
+        match effect {
+            Effect::Append { seq, payload, end } => {
+                *written += payload.len();
+                store.append(seq, &payload, end)?;
+            }
+            other => gate.hold(other),
+        }
+    }
+    Ok(())
 }
 
 fn mark_writable<S>(conn: &mut Conn<S>, slot: usize, writable: &mut Vec<usize>) {

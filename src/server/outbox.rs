@@ -66,8 +66,9 @@ impl Outbox {
         self.weight
     }
 
-    /// Fills `plain` with what belongs into the next record; whether there was anything.
-    pub(super) fn fill<D: Disk>(&mut self, plain: &mut Vec<u8>, store: &Store<D>, pins: &mut Pins) -> bool {
+    /// Fills `plain` with what belongs into the next record; whether there was anything. A message that is not `owed` any more
+    /// was acked while it waited to be sent again.
+    pub(super) fn fill<D: Disk>(&mut self, plain: &mut Vec<u8>, store: &Store<D>, pins: &mut Pins, owed: &dyn Fn(Seq) -> bool) -> bool {
         self.go_on(plain, store, pins);
         while plain.len() < TLS_RECORD_MAX && self.partial.is_none() {
             let Some(item) = self.items.front() else { break };
@@ -75,7 +76,7 @@ impl Outbox {
             match item {
                 Item::Frame(octets) if octets.len() <= space => plain.extend_from_slice(octets),
                 Item::Frame(octets) if octets.len() <= TLS_RECORD_MAX => break,
-                Item::Message(message) => match store.read(*message).map(delivery) {
+                Item::Message(message) => match store.read(*message).filter(|_| owed(*message)).map(delivery) {
                     // Acked and forgotten before it went out again.
                     None => {}
                     Some(Delivery::Whole(octets)) if octets.len() <= space => plain.extend_from_slice(octets),

@@ -8,9 +8,10 @@
 //! Copies and drop records ride with the next commit. Only if a whole further step comes without one, `maintain` commits
 //! by itself: an idle store must shrink too.
 //!
-//! Copying begins only when the segments with anything alive hold more than twice the live octets and two segments: what is
-//! sparse for a moment under load is dead the next, and costs nothing then. So the disk holds at most twice the live octets,
-//! and some segments: those two, the dying, and at most two spares.
+//! Copying begins when all files together, with the spare that should be there, would hold more than twice the live octets
+//! and two segments: so that is what the disk holds when the log is at rest, and hardly more while it is busy. Under
+//! load it waits a little for a segment that was just sealed, most of which dies within moments. When no further
+//! segment can be had, anything that gains an eighth of a segment is copied, since every octet counts then.
 
 use crate::base::Seq;
 use crate::limits::COMPACT_SLICE;
@@ -22,9 +23,8 @@ use super::{Disk, DiskFile, Store, StoreError};
 
 /// With fewer spares than this, one is made.
 const SPARES_WANTED: usize = 1;
-/// With fewer than this, a dead segment is recycled. One more than wanted: where segments die as fast as they fill,
-/// nothing is made or zeroed even if a death comes a little late.
-const SPARES_KEPT: usize = 2;
+/// A segment that was just sealed is left alone until this share of the next one is written.
+const YOUTH: usize = 16;
 /// How many records a step looks at, alive or not.
 const LOOKS: usize = 1024;
 
@@ -81,14 +81,19 @@ impl<D: Disk> Store<D> {
         {
             return Ok(Step::Done);
         }
-        if self.spares.len() < SPARES_WANTED && self.dying.is_empty() && self.spare_step()? == Step::Done {
-            return Ok(Step::Done);
-        }
-        if self.victim.is_none() && self.is_wasteful() {
-            self.victim = self.sparsest().map(|number| Victim { number, at: super::format::SEGMENT_HEADER });
+        let short = self.is_short();
+        if self.victim.is_none() && (short || self.is_wasteful()) {
+            if !short && !self.sparse.is_empty() && self.is_too_early() {
+                return Ok(Step::Done);
+            }
+            self.victim = self.sparsest(short).map(|number| Victim { number, at: super::format::SEGMENT_HEADER });
         }
         if self.victim.is_some() {
             return self.copy_step();
+        }
+        // What dies soon is a spare soon, and then none need be made.
+        if self.spares.len() < SPARES_WANTED && self.dying.is_empty() && self.spare_step()? == Step::Done {
+            return Ok(Step::Done);
         }
         match self.dying.front_mut() {
             None => Ok(Step::Nothing),
@@ -110,7 +115,7 @@ impl<D: Disk> Store<D> {
     }
 
     /// Whether asking the disk for a segment is worth the try.
-    fn may_make(&self) -> bool {
+    pub(super) fn may_make(&self) -> bool {
         self.making.is_some() || self.refused.is_none() && self.free >= u64::from(self.foundry.segment_bytes)
     }
 
@@ -128,6 +133,16 @@ impl<D: Disk> Store<D> {
             None => self.foundry.make(self.foundry.segment_bytes).inspect(|_| self.free = self.free.saturating_sub(bytes)),
         };
         self.note_refusal(made)
+    }
+
+    /// Makes a spare at once, if it can be had.
+    pub(super) fn make_spare(&mut self) -> Result<(), StoreError> {
+        match self.take_spare() {
+            Ok(spare) => self.spares.push_front(spare),
+            Err(e) if e.is_full() => {}
+            Err(e) => return Err(e),
+        }
+        Ok(())
     }
 
     /// One step towards a spare.
@@ -168,13 +183,10 @@ impl<D: Disk> Store<D> {
         made
     }
 
-    /// Puts a sealed segment on the list of what is worth copying, if it is.
+    /// Puts a sealed segment on the list of what may be worth copying, if it is.
     pub(super) fn note_if_sparse(&mut self, number: u64) {
         let Some(segment) = self.sealed.get(&number) else { return };
-        let dead = segment.end.saturating_sub(segment.live + SEGMENT_OVERHEAD);
-        // A segment that was sealed early, since a large batch did not fit, is not sparse by that alone:
-        // copying it must gain something, or it would go on for ever.
-        let sparse = segment.live == 0 || segment.live * 2 <= segment.bytes() && dead * 8 >= segment.bytes();
+        let sparse = segment.live == 0 || gains_by_copy(segment);
         let busy =
             self.victim.as_ref().is_some_and(|victim| victim.number == number) || self.dying.iter().any(|dying| dying.number == number);
         if sparse && !busy {
@@ -198,21 +210,37 @@ impl<D: Disk> Store<D> {
         Ok(true)
     }
 
-    /// Whether copying is worth its while: the disk holds more than twice what lives, and some. Below that, what is
-    /// sparse now will most likely be dead soon, and costs nothing then.
-    fn is_wasteful(&self) -> bool {
-        let segment = self.foundry.segment_bytes as usize;
-        let living = self.sealed.values().filter(|segment| segment.live > 0).chain([&self.tail]);
-        let (held, live) = living.fold((0, 0), |(held, live), segment| (held + segment.bytes(), live + segment.live));
-        held > 2 * live + 2 * segment
+    /// Whether the spare that should be there cannot be had.
+    fn is_short(&self) -> bool {
+        self.spares.len() < SPARES_WANTED && self.dying.is_empty() && !self.may_make()
     }
 
-    /// Takes the sparsest segment off the list, if its living will find room.
-    fn sparsest(&mut self) -> Option<u64> {
+    /// Whether all files hold more than they should, once what is dying is gone and the spare is there.
+    fn is_wasteful(&self) -> bool {
+        let segment = self.foundry.segment_bytes as usize;
+        let (held, live) =
+            self.sealed.values().chain([&self.tail]).fold((0, 0), |(held, live), segment| (held + segment.bytes(), live + segment.live));
+        let dying: usize = self.dying.iter().map(|dying| self.sealed[&dying.number].bytes()).sum();
+        let spares: usize = self.spares.iter().map(Segment::bytes).sum();
+        held - dying + spares.max(SPARES_WANTED * segment) > 2 * live + 2 * segment
+    }
+
+    /// Whether the segment that was sealed last should be given some time yet: the log is busy, and the next one almost empty.
+    fn is_too_early(&mut self) -> bool {
+        let here = Place::new(self.tail.number(), self.tail.end);
+        let quiet = std::mem::replace(&mut self.seen_end, here) == here;
+        !quiet && self.tail.end * YOUTH < self.tail.bytes()
+    }
+
+    /// Takes the sparsest segment off the list, if its living will find room; one of which more than half lives only if space
+    /// is `short`.
+    fn sparsest(&mut self, short: bool) -> Option<u64> {
         let number = *self.sparse.iter().min_by_key(|number| self.sealed[number].live)?;
-        let need = self.sealed[&number].live + footprint(NUMBER_BYTES);
+        let segment = &self.sealed[&number];
+        let worth_it = short || segment.live * 2 <= segment.bytes();
+        let need = segment.live + footprint(NUMBER_BYTES);
         let room = self.tail_fits(need) || !self.spares.is_empty() || self.may_make();
-        (room && self.sparse.remove(&number)).then_some(number)
+        (worth_it && room && self.sparse.remove(&number)).then_some(number)
     }
 
     /// Copies a slice of the victim's living; after the last, says that it is needed no more.
@@ -314,7 +342,7 @@ impl<D: Disk> Store<D> {
 
     /// Whether a spare of this size is worth keeping.
     pub(super) fn keeps_spare(&self, bytes: u64) -> bool {
-        bytes == u64::from(self.foundry.segment_bytes) && self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT
+        bytes == u64::from(self.foundry.segment_bytes) && self.spares.len() < SPARES_WANTED && self.making.is_none()
     }
 
     /// Looks at every sealed segment once: recovery counts the living without telling.
@@ -323,10 +351,17 @@ impl<D: Disk> Store<D> {
         numbers.into_iter().for_each(|number| self.note_if_sparse(number));
     }
 
-    /// Makes the spare that is always kept, at once, if there is space.
+    /// Makes the spare that should be there, at once, if there is space.
     pub(super) fn top_up(&mut self) -> Result<(), StoreError> {
         self.look_at_space()?;
         while self.spares.len() < SPARES_WANTED && self.spare_step()? == Step::Done {}
         Ok(())
     }
+}
+
+/// Copying must gain something, or it would go on for ever: an eighth of a segment. One that was sealed early, since a large
+/// batch did not fit, is not sparse by that alone.
+pub(super) fn gains_by_copy<F>(segment: &Segment<F>) -> bool {
+    let dead = segment.end.saturating_sub(segment.live + SEGMENT_OVERHEAD);
+    dead * 8 >= segment.bytes()
 }

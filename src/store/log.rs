@@ -1,19 +1,23 @@
 //! The store in use: batches into the tail, commits, reads.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::Seq;
 use crate::limits::{RECORD_MAX, RESIDENT_MAX};
 
-use super::compact::{Dying, Victim};
+use super::compact::{Dying, Victim, gains_by_copy};
 use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, peek};
 use super::foundry::{Foundry, Making, Segment, seg_name};
 use super::index::{Exposed, Index};
 use super::{Disk, DiskFile, Stats, StoreError};
 
-/// While no spare is at hand, room is promised only if the disk has this many segments more than needed: others write to it too.
-const SLACK_SEGMENTS: u64 = 2;
+/// Where what is promised takes the last spare, the disk must have room for this many more: acks and copying need one.
+const SLACK_SEGMENTS: u64 = 1;
+/// While no further segment can be had, this share of the tail is not promised to anybody: cursors fill it, most of which
+/// die soon, so that copying it into the last spare will gain a segment.
+const CURSOR_SHARE: usize = 4;
 
 /// A log of records. See the [module](super).
 pub struct Store<D: Disk> {
@@ -44,6 +48,8 @@ pub struct Store<D: Disk> {
     /// What the disk had when it last refused to make a segment.
     pub(super) refused: Option<u64>,
     pub(super) poisoned: bool,
+    /// Where the tail ended when upkeep last looked.
+    pub(super) seen_end: Place,
     /// Octets read since memory was last given back.
     resident: Cell<usize>,
 }
@@ -97,6 +103,7 @@ impl<D: Disk> Store<D> {
             free: 0,
             refused: None,
             poisoned: false,
+            seen_end: Place::ZERO,
             // Replay has read everything.
             resident: Cell::new(RESIDENT_MAX),
         }
@@ -177,21 +184,49 @@ impl<D: Disk> Store<D> {
         self.foundry.segment_bytes as usize - SEGMENT_OVERHEAD
     }
 
-    /// Whether a batch of `records` records with `bytes` octets of payload can be promised: it fits, and leaves the reserve alone.
+    /// Whether a batch of `records` records with `bytes` octets of payload can be promised: it fits, and leaves a reserve. Makes
+    /// the segment it needs, at once, if there is none: a promise is not built on what may not be had later.
     ///
     /// It counts what was appended, not what else was promised: ask for the sum of what is promised before it is appended.
-    /// What keeps the service alive on a full disk (acks, cursors) may be appended without asking, and may use the reserve.
-    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
+    /// What keeps the service alive on a full disk (acks, cursors) goes by [`has_reserve`](Store::has_reserve) instead.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if the disk fails; want of space is no error.
+    pub fn has_room(&mut self, records: usize, bytes: usize) -> Result<bool, StoreError> {
+        self.check_sound()?;
         let need = bytes.saturating_add(records.saturating_mul(footprint(1)));
-        if self.poisoned || need > self.max_batch_bytes() {
-            return false;
+        if need > self.max_batch_bytes() {
+            return Ok(false);
         }
         let rolls = usize::from(!self.tail_fits(self.open.footprint + need));
-        if self.spares.len() > rolls {
-            return true;
+        if self.spares.len() < rolls {
+            self.look_at_space()?;
+            if self.may_make() {
+                self.make_spare()?;
+            }
         }
-        let wanted = (rolls + 1 - self.spares.len()) as u64 + SLACK_SEGMENTS;
-        self.refused.is_none() && self.free / u64::from(self.foundry.segment_bytes) >= wanted
+        let slack = SLACK_SEGMENTS * u64::from(self.foundry.segment_bytes);
+        let more_to_come = self.refused.is_none() && self.free >= slack;
+        Ok(match self.spares.len().cmp(&rolls) {
+            Ordering::Less => false,
+            Ordering::Equal => more_to_come,
+            Ordering::Greater => more_to_come || self.tail_fits(self.open.footprint + need + self.tail.bytes() / CURSOR_SHARE),
+        })
+    }
+
+    /// Whether that many octets, with the headers of their records, can be appended without being promised: for cursors,
+    /// without which nothing would ever be given back. They may use the last spare if copying will gain another.
+    pub fn has_reserve(&self, bytes: usize) -> bool {
+        let bytes = self.open.footprint + bytes;
+        let roll_gains = || !self.sparse.is_empty() || gains_by_copy(&self.tail);
+        let idle = || self.victim.is_none() && self.sparse.is_empty();
+        !self.poisoned
+            && match self.spares.len() {
+                // Until there is a spare again, the tail is for copies.
+                0 => self.may_make() || idle() && self.tail_fits(bytes + self.tail.bytes() / CURSOR_SHARE),
+                1 => self.tail_fits(bytes) || self.may_make() || roll_gains(),
+                _ => true,
+            }
     }
 
     /// What the disk had when it was last asked, in octets: for a look ahead at what will take long to come.

@@ -242,6 +242,12 @@ fn resume<D: Disk>(parts: Parts<D>, verdict: &Verdict<'_>) -> Result<Store<D>, S
 fn mend<D: Disk>(mut parts: Parts<D>, survey: &Survey, verdict: &Verdict<'_>) -> Result<Store<D>, StoreError> {
     let home = new_home(&mut parts.foundry, survey, verdict)?;
     let taken = home.as_ref().map(Segment::number);
+    // A crash may have left records under the present salt of those that come later, and these may name octets that are cut
+    // below as durable. So they go first: a crash in between must not make the cut look like damage.
+    let mut later = Vec::new();
+    for scan in verdict.after.iter().filter(|scan| Some(scan.number) != taken) {
+        later.push(parts.foundry.remake(&seg_name(scan.number), scan.number)?);
+    }
     let mut store = match home {
         Some(home) => rewrite(parts, home)?,
         None => {
@@ -250,14 +256,14 @@ fn mend<D: Disk>(mut parts: Parts<D>, survey: &Survey, verdict: &Verdict<'_>) ->
         }
     };
     store.mark(Kind::Mark)?;
-    for scan in verdict.after.iter().filter(|scan| Some(scan.number) != taken) {
-        // A crash may have left records here under its present salt.
-        match store.keeps_spare(scan.file_bytes) {
-            true => {
-                let spare = store.foundry.remake(&seg_name(scan.number), scan.number)?;
-                store.spares.push_back(spare);
+    for spare in later {
+        match store.keeps_spare(spare.bytes() as u64) {
+            true => store.spares.push_back(spare),
+            false => {
+                let name = seg_name(spare.number());
+                drop(spare);
+                store.foundry.remove(&name)?;
             }
-            false => store.foundry.remove(&seg_name(scan.number))?,
         }
     }
     Ok(store)

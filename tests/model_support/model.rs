@@ -399,16 +399,20 @@ impl Model {
         message
     }
 
-    /// Sends what the windows have room for, `user` messages before all others.
+    /// Sends what the windows have room for, `user` messages before all others and in a window of their own.
     fn deliver(&mut self) {
         for (no, node) in self.nodes.iter_mut().enumerate() {
             let Some(link) = &mut node.link else { continue };
-            let mut waiting: Vec<MessageNo> = node.owed.clone();
-            waiting.retain(|message| link.in_flight.iter().all(|(sent, _)| sent != message));
-            waiting.sort_by_key(|message| (self.messages[*message].header["op"] != "user", *message));
-            for message in waiting.into_iter().take(self.window - link.in_flight.len()) {
-                link.in_flight.push((message, self.now));
-                self.sent.entry(no).or_default().push(Out::Message(message));
+            let is_user = |message: &MessageNo| self.messages[*message].header["op"] == "user";
+            for urgent in [true, false] {
+                let sent = link.in_flight.iter().filter(|(message, _)| is_user(message) == urgent).count();
+                let mut waiting: Vec<MessageNo> = node.owed.iter().copied().filter(|message| is_user(message) == urgent).collect();
+                waiting.retain(|message| link.in_flight.iter().all(|(sent, _)| sent != message));
+                waiting.sort_unstable();
+                for message in waiting.into_iter().take(self.window - sent) {
+                    link.in_flight.push((message, self.now));
+                    self.sent.entry(no).or_default().push(Out::Message(message));
+                }
             }
         }
     }

@@ -135,7 +135,7 @@ impl World {
     fn append(&mut self, sizes: &[u16]) -> Result<(), StoreError> {
         let mut seqs = Vec::new();
         let bytes: usize = sizes.iter().map(|size| usize::from(*size)).sum();
-        let had_room = self.store().has_room(sizes.len(), bytes);
+        let had_room = self.store().has_room(sizes.len(), bytes)?;
         let mut seq = self.store().appended().0;
         for (i, size) in sizes.iter().enumerate() {
             seq += 1 + self.dice.roll(3) * 1_000_000_000;

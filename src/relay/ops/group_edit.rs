@@ -1,6 +1,6 @@
 //! GroupEdit: join, be listed under another alias, or remove somebody.
 
-use super::{Outcome, Stop, check_room, deny};
+use super::{Outcome, Stop, check_group_room, deny};
 use crate::base::{GroupNo, NodeNo, UserNo};
 use crate::ledger::{Group, Member};
 use crate::record::{Lane, MemberRecord, Payload, Record, Standing};
@@ -9,7 +9,7 @@ use crate::wire::GroupAct;
 use crate::wire::reply::Message;
 
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, gid: &str, act: &GroupAct<'_>) -> Outcome {
-    check_room(cx, 0)?;
+    check_group_room(cx, gid, 0)?;
     let shown: String = gid.chars().take(255).collect();
     let Some(group) = cx.ledger.group_by_name(gid) else {
         return deny(format!("gid: group {shown} is unknown"));

@@ -1,6 +1,6 @@
 //! GroupInvite: somebody into a group, which begins with its first invitation.
 
-use super::{Outcome, check_room, deny, text};
+use super::{Outcome, check_group_room, deny, text};
 use crate::base::GroupNo;
 use crate::ledger::{Owner, check_name};
 use crate::record::{Lane, MemberRecord, Payload, Record, Standing};
@@ -18,7 +18,7 @@ pub(super) struct Invitation<'a> {
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Body, payload: Payload<'_>) -> Outcome {
     let &Invitation { gid, from, to } = invitation;
     text::check(&payload)?;
-    check_room(cx, body.len)?;
+    check_group_room(cx, gid, body.len)?;
     if from.is_some_and(|from| !cx.user(me).has_alias(from)) {
         return deny("from must identify sender");
     }

@@ -141,7 +141,7 @@ fn answer_of<'a>(request: &'a Request<'_>) -> (&'a str, bool) {
 ///
 /// # Errors
 /// The sentence for the ack.
-pub(super) fn foresee(cx: &Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), String> {
+pub(super) fn foresee(cx: &mut Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), String> {
     let len = request.body().len;
     if len > cx.settings.message_max {
         return Err(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
@@ -161,8 +161,8 @@ pub(super) fn foresee(cx: &Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), 
     }
 }
 
-/// The bound on a message's data, and room for what of it is not in the log yet.
-fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>]) -> Result<(), Stop> {
+/// The bound on a message's data, and room for what of it is not in the log yet, with the list of its recipients' devices.
+fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], nodes: usize) -> Result<(), Stop> {
     if len > cx.settings.message_max {
         return deny(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
     }
@@ -170,8 +170,18 @@ fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>]) -> Result<(), St
         Payload::Inline(octets) => octets.len() as u64,
         Payload::Chunks(chunks) => 10 * chunks.len() as u64,
     };
-    check_room(cx, payloads.iter().map(yet_to_store).sum())
+    check_room(cx, payloads.iter().map(yet_to_store).sum::<u64>() + OCTETS_PER_NODE * nodes as u64)
 }
+
+/// Room for news to all who joined a group.
+fn check_group_room(cx: &mut Cx<'_>, gid: &str, len: u64) -> Result<(), Stop> {
+    let nodes = cx.ledger.group_by_name(gid).map_or(0, |group| cx.ledger.group_nodes(group, None).count());
+    cx.journal.work += nodes;
+    check_room(cx, len + OCTETS_PER_NODE * nodes as u64)
+}
+
+/// What a record's list of recipients takes for each, at most.
+const OCTETS_PER_NODE: u64 = 5;
 
 /// Room for a request's records: its data and some kilobytes of what goes with it.
 fn check_room(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {

@@ -13,27 +13,24 @@ use crate::wire::{Body, Recipient};
 
 const TO_USER: u64 = 1;
 const TO_GROUP_AND_SELF: u64 = 2;
+/// Devices that one request may name before those that it names twice are found.
+const NAMED_MAX: usize = 4 * FANOUT_MAX;
 
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>], body: Body, payload: Payload<'_>) -> Outcome {
-    check_size(cx, body.len, &[&payload])?;
     let mut nodes = resolve(cx, me, to)?;
     nodes.extend(cx.other_nodes(me));
     check_fanout(&nodes)?;
+    check_size(cx, body.len, &[&payload], nodes.len())?;
     let posted = cx.post(me.user, nodes, Lane::Normal, &Message::Delivery { body, notify: None }, payload);
     Ok(Some(posted))
 }
 
 /// The nodes that a list of recipients means. All of the list, or nothing.
-pub(super) fn resolve(cx: &Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Vec<NodeNo>, Stop> {
+pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Vec<NodeNo>, Stop> {
     let mut nodes = Vec::with_capacity(to.len() + 1);
     // A recipient that is named often is looked up once: a group may be large, and the list long.
     let mut seen = BTreeSet::new();
     for recipient in to.iter().filter(|recipient| to.len() == 1 || seen.insert((recipient.kind, &recipient.id))) {
-        if nodes.len() > FANOUT_MAX {
-            nodes.sort_unstable();
-            nodes.dedup();
-            check_fanout(&nodes)?;
-        }
         if recipient.kind == Some(TO_USER) {
             let Some(user) = Uid::parse(&recipient.id).and_then(|uid| cx.ledger.user_of(&uid)) else {
                 return deny(format!("for: user {} is unknown", recipient.id));
@@ -44,7 +41,12 @@ pub(super) fn resolve(cx: &Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Vec<N
             let except = if recipient.kind == Some(TO_GROUP_AND_SELF) { None } else { Some(me.user) };
             nodes.extend(cx.ledger.group_nodes(group, except));
         }
+        // Large groups that overlap are counted twice, but not for ever.
+        if nodes.len() > NAMED_MAX {
+            return deny(format!("for: these groups have more than {NAMED_MAX} devices, too many for one message"));
+        }
     }
+    cx.journal.work += nodes.len();
     nodes.sort_unstable();
     nodes.dedup();
     Ok(nodes)

@@ -17,7 +17,6 @@ pub(super) struct Lists<'a> {
 
 /// `note` is the front of the data, the message the rest of it.
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, lists: &Lists<'_>, [note, all]: [Body; 2], data: Data<'_>) -> Outcome {
-    check_size(cx, all.len, &[&data.note, &data.body])?;
     let mut nodes = resolve(cx, me, lists.to)?;
     let mut note_nodes = resolve(cx, me, lists.note_to)?;
     note_nodes.extend(&nodes);
@@ -27,6 +26,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, lists: &Lists<'_>, [note, all]: [Body
     }
     check_fanout(&nodes)?;
     check_fanout(&note_nodes)?;
+    check_size(cx, all.len, &[&data.note, &data.body], nodes.len() + note_nodes.len())?;
     let told = lists.to.len() + lists.note_to.len() + usize::from(!lists.not_self);
     let body = Body { len: all.len - note.len, ..all };
     let message = Message::Delivery { body, notify: Some(told as u64) };
