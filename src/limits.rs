@@ -117,6 +117,8 @@ pub const RECORD_MAX: usize = 1000 << 10;
 pub const ZERO_SLICE: usize = 256 << 10;
 /// One more step of upkeep for so many octets written in a turn.
 pub const MAINTENANCE_RATIO: usize = 128 << 10;
+/// A log that was not written to for this long is at rest, and gives its second spare segment back.
+pub const REST_AFTER: Duration = Duration::from_secs(5);
 /// Steps of upkeep in one turn at most.
 pub const MAINTENANCE_STEPS_MAX: usize = 32;
 /// Octets that may be read from segments before the memory they filled is given back.

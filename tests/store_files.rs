@@ -23,6 +23,7 @@ fn open(path: &Path) -> Result<(Opened<Directory>, Seen), StoreError> {
 
 fn settle(store: &mut Store<Directory>) {
     while store.maintain().expect("a working disk") {}
+    store.trim().expect("a working disk");
 }
 
 #[test]

@@ -26,8 +26,8 @@ use self::outbox::Pins;
 use self::room::Room;
 use crate::base::{LinkId, Mono};
 use crate::limits::{
-    MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, TLS_RECORD_MAX, TURN_BYTES_MAX,
-    TURN_HANDSHAKES_MAX,
+    MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, REST_AFTER, TLS_RECORD_MAX,
+    TURN_BYTES_MAX, TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Effect, Input, Now, Relay};
@@ -70,6 +70,8 @@ pub struct Server<S: Socket, D: Disk> {
     written: usize,
     /// The log has upkeep to do.
     maintenance: bool,
+    /// When the log will be at rest, if nothing is written until then.
+    rest_at: Option<Mono>,
 }
 
 impl<S: Socket, D: Disk> Server<S, D> {
@@ -95,6 +97,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             plain: Vec::with_capacity(TLS_RECORD_MAX),
             written: 0,
             maintenance: true,
+            rest_at: Some(Mono::default().plus(REST_AFTER)),
         }
     }
 
@@ -154,7 +157,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// When the next turn must come though nothing happened.
     pub fn next_deadline(&self) -> Option<Mono> {
         let held = self.held.iter().filter_map(|&slot| self.conns.get(slot)?.inlet.held_until());
-        held.chain(self.relay.next_deadline()).min()
+        held.chain(self.relay.next_deadline()).chain(self.rest_at).min()
     }
 
     /// How many links there are.
@@ -194,12 +197,18 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.release();
         self.write_all(now);
         self.absorb()?;
-        self.maintain()
+        self.maintain(now.mono)
     }
 
     /// Upkeep in proportion to what was written, so that it neither falls behind nor makes a turn long.
-    fn maintain(&mut self) -> Result<(), StoreError> {
+    fn maintain(&mut self, now: Mono) -> Result<(), StoreError> {
         let written = std::mem::take(&mut self.written);
+        if written > 0 {
+            self.rest_at = Some(now.plus(REST_AFTER));
+        } else if self.rest_at.is_some_and(|at| at <= now) {
+            self.rest_at = None;
+            self.store.trim()?;
+        }
         for _ in 0..=(written / MAINTENANCE_RATIO).min(MAINTENANCE_STEPS_MAX) {
             self.maintenance = self.store.maintain()?;
             if !self.maintenance {

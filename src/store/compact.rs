@@ -23,6 +23,9 @@ use super::{Disk, DiskFile, Store, StoreError};
 
 /// With fewer spares than this, one is made.
 const SPARES_WANTED: usize = 1;
+/// With fewer than this, a dead segment is recycled. One more than wanted: where segments die as fast as they fill,
+/// nothing is made or zeroed even if a death comes a little late. [`Store::trim`] takes it back when the log is at rest.
+const SPARES_KEPT: usize = 2;
 /// A segment that was just sealed is left alone until this share of the next one is written.
 const YOUTH: usize = 16;
 /// How many records a step looks at, alive or not.
@@ -210,6 +213,22 @@ impl<D: Disk> Store<D> {
         Ok(true)
     }
 
+    /// Gives back the spare that is kept for times of much traffic, if all files hold more than they should. For when the log is
+    /// at rest: a busy one would make it again at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: the store is done for.
+    pub fn trim(&mut self) -> Result<(), StoreError> {
+        self.check_sound()?;
+        while self.spares.len() > SPARES_WANTED && self.is_wasteful() {
+            let Some(spare) = self.spares.pop_back() else { break };
+            let name = seg_name(spare.number());
+            drop(spare);
+            self.foundry.remove(&name).inspect_err(|_| self.poisoned = true)?;
+        }
+        Ok(())
+    }
+
     /// Whether the spare that should be there cannot be had.
     fn is_short(&self) -> bool {
         self.spares.len() < SPARES_WANTED && self.dying.is_empty() && !self.may_make()
@@ -342,7 +361,7 @@ impl<D: Disk> Store<D> {
 
     /// Whether a spare of this size is worth keeping.
     pub(super) fn keeps_spare(&self, bytes: u64) -> bool {
-        bytes == u64::from(self.foundry.segment_bytes) && self.spares.len() < SPARES_WANTED && self.making.is_none()
+        bytes == u64::from(self.foundry.segment_bytes) && self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT
     }
 
     /// Looks at every sealed segment once: recovery counts the living without telling.
