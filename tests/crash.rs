@@ -106,7 +106,7 @@ fn a_second_instance_on_the_same_data_is_refused() {
         .output()
         .expect("the second one starts");
     let said = String::from_utf8_lossy(&second.stderr);
-    assert_eq!(second.status.code(), Some(3), "{said}");
+    assert_eq!(second.status.code(), Some(6), "{said}");
     assert!(said.contains(&data.path().display().to_string()), "it names the directory: {said}");
     relay.kill();
 }
