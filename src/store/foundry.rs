@@ -27,8 +27,8 @@ pub(super) struct Segment<F> {
     pub(super) live: usize,
     /// The lowest and the highest seq that was ever written here.
     pub(super) reach: Option<(Seq, Seq)>,
-    /// It was read since its memory was last given back.
-    pub(super) read: Cell<bool>,
+    /// Which of its 64 equal parts were read since its memory was last given back, a bit each.
+    pub(super) touched: Cell<u64>,
 }
 
 impl<F> Segment<F> {
@@ -38,6 +38,17 @@ impl<F> Segment<F> {
 
     pub(super) fn bytes(&self) -> usize {
         self.header.bytes as usize
+    }
+
+    /// Notes that these octets are read through the map; how many octets of memory that may newly fill. The system
+    /// maps 64 KiB around what is read, in a segment of the default size one part: so of many small records that lie
+    /// close only the first costs, and of those that lie apart each does.
+    pub(super) fn touch(&self, offset: usize, len: usize) -> usize {
+        let part = self.bytes().div_ceil(64);
+        let (first, last) = (offset / part, (offset + len.max(1) - 1) / part);
+        let parts = (u64::MAX << first) & (u64::MAX >> (63 - last));
+        let fresh = parts & !self.touched.replace(self.touched.get() | parts);
+        fresh.count_ones() as usize * part
     }
 
     /// A record of this seq is or was here.
@@ -175,7 +186,7 @@ impl<D: Disk> Foundry<D> {
         file.sync_data().map_err(|e| self.failed("sync", name, e))?;
         self.disk.rename(name, &seg_name(number)).map_err(|e| self.failed("rename", name, e))?;
         self.sync_dir()?;
-        Ok(Segment { header, file, end: SEGMENT_HEADER, live: 0, reach: None, read: Cell::new(false) })
+        Ok(Segment { header, file, end: SEGMENT_HEADER, live: 0, reach: None, touched: Cell::new(0) })
     }
 
     pub(super) fn sync_dir(&mut self) -> Result<(), StoreError> {
@@ -201,6 +212,17 @@ mod tests {
             "0000000001.new",
             "0000000000.seg",
             "000000000A.seg",
+    #[test]
+    fn what_is_read_costs_its_part_once() {
+        const PART: usize = 64 << 10;
+        let header = SegmentHeader { number: 1, salt: 0, bytes: 64 * PART as u32 };
+        let segment = Segment { header, file: (), end: 0, live: 0, reach: None, touched: Cell::new(0) };
+        assert_eq!([segment.touch(0, 32), segment.touch(100, 32), segment.touch(PART - 8, 32)], [PART, 0, PART]);
+        assert_eq!([segment.touch(64 * PART - 1, 1), segment.touch(0, 64 * PART)], [PART, 61 * PART]);
+        segment.touched.set(0);
+        assert_eq!(segment.touch(PART, PART), PART);
+    }
+
             "1.seg",
             "0000000001.seg~",
             "+000000001.seg",

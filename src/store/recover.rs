@@ -137,7 +137,7 @@ fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::F
     let header = scan.header.expect("only segments with a good header are used");
     let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
     file.expose(scan.data_end).map_err(|e| foundry.failed("map", &name, e))?;
-    let mut segment = Segment { header, file, end: scan.data_end, live: 0, reach: None, read: Cell::new(true) };
+    let mut segment = Segment { header, file, end: scan.data_end, live: 0, reach: None, touched: Cell::new(u64::MAX) };
     scan.records.iter().for_each(|record| segment.extend_reach(record.seq));
     Ok(segment)
 }
