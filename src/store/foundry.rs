@@ -67,8 +67,10 @@ impl<F> Segment<F> {
 #[derive(Debug)]
 pub(super) struct Making<F> {
     file: F,
-    /// The first octet that is not known to be zeroed on the disk.
+    /// The first octet that is not zeroed yet.
     zeroed: u64,
+    /// The zeroes are on the disk.
+    synced: bool,
 }
 
 impl<F: DiskFile> Making<F> {
@@ -115,18 +117,25 @@ impl<D: Disk> Foundry<D> {
     pub(super) fn begin(&mut self, bytes: u32) -> Result<Making<D::File>, StoreError> {
         let file =
             self.disk.create(FRESH, bytes.into()).map_err(|e| StoreError::making("make", self.disk.describe(FRESH), bytes.into(), e))?;
-        Ok(Making { file, zeroed: 0 })
+        Ok(Making { file, zeroed: 0, synced: false })
     }
 
-    /// Zeroes one slice more; returns whether all is zeroed.
+    /// Zeroes one slice more, and after the last one waits for all of them; returns whether that was done before.
     ///
     /// # Errors
     /// `Full` where the space could not be reserved, and then the file is removed.
     pub(super) fn zero(&mut self, making: &mut Making<D::File>) -> Result<bool, StoreError> {
+        if making.synced {
+            return Ok(true);
+        }
         let size = making.file.size();
         let slice = (size - making.zeroed).min(ZERO_SLICE as u64);
-        // Synced slice by slice, or the sync at the end would stall the loop for the whole file.
-        let written = making.file.write_at(making.zeroed, &ZEROES[..slice as usize]).and_then(|()| making.file.sync_data());
+        // A slice is on its way as soon as it is written, or the sync at the end would stall the loop for the whole file. A sync
+        // for each would stall it too: the space is new, so each would wait for the file system's journal.
+        let written = match slice {
+            0 => making.file.sync_data(),
+            _ => making.file.write_at(making.zeroed, &ZEROES[..slice as usize]).map(|()| making.file.begin_sync(making.zeroed, slice)),
+        };
         if let Err(e) = written {
             let error = StoreError::making("zero", self.disk.describe(FRESH), size, e);
             if error.is_full() {
@@ -135,7 +144,8 @@ impl<D: Disk> Foundry<D> {
             return Err(error);
         }
         making.zeroed += slice;
-        Ok(making.zeroed == size)
+        making.synced = slice == 0;
+        Ok(false)
     }
 
     /// Zeroes the rest and makes it a segment.
@@ -203,16 +213,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_names_are_ours() {
-        assert_eq!(number_of(&seg_name(0xabc), seg_name), Some(0xabc));
-        assert_eq!(number_of(&new_name(1), new_name), Some(1));
-        for foreign in [
-            "",
-            "lock",
-            "0000000001.new",
-            "0000000000.seg",
-            "000000000A.seg",
-    #[test]
     fn what_is_read_costs_its_part_once() {
         const PART: usize = 64 << 10;
         let header = SegmentHeader { number: 1, salt: 0, bytes: 64 * PART as u32 };
@@ -223,6 +223,16 @@ mod tests {
         assert_eq!(segment.touch(PART, PART), PART);
     }
 
+    #[test]
+    fn only_our_names_are_ours() {
+        assert_eq!(number_of(&seg_name(0xabc), seg_name), Some(0xabc));
+        assert_eq!(number_of(&new_name(1), new_name), Some(1));
+        for foreign in [
+            "",
+            "lock",
+            "0000000001.new",
+            "0000000000.seg",
+            "000000000A.seg",
             "1.seg",
             "0000000001.seg~",
             "+000000001.seg",
