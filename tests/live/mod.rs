@@ -67,6 +67,11 @@ impl Relay {
         Relay { child, address, last_words }
     }
 
+    /// Its number with the system.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("a relay that runs can be killed");
