@@ -52,8 +52,9 @@ pub const MESSAGE_MAX_MAX: u64 = 4 << 30;
 pub const CHUNK_BYTES: usize = 64 << 10;
 /// Default of how many unacked deliveries may be on their way to one node.
 pub const WINDOW_DEFAULT: usize = 64;
-/// Plaintext read from one link before the others get their turn.
-pub const READ_BUDGET: usize = 256 << 10;
+/// Plaintext read from one link before the others get their turn: one read, since a post that comes meanwhile waits
+/// for the rest of the turn.
+pub const READ_BUDGET: usize = 64 << 10;
 /// Ciphertext written to one link before the others get their turn.
 pub const WRITE_BUDGET: usize = 1 << 20;
 /// A login whose node still has a link waits this long for that link's end before it is refused: who closes and comes back
@@ -81,8 +82,8 @@ pub const CURSOR_AGE_MAX: Duration = Duration::from_secs(1);
 pub const CURSOR_RIDE_AGE: Duration = Duration::from_millis(100);
 /// Cursors that ride with one commit take at most about this many octets: they need no room asked for.
 pub const CURSOR_BYTES_MAX: usize = 256 << 10;
-/// Chunks are synced at least this often, so that no sync takes long.
-pub const LAZY_BYTES_MAX: usize = 1 << 20;
+/// Chunks are synced at least this often, so that no sync takes long: a post's own sync writes what chunks have come since.
+pub const LAZY_BYTES_MAX: usize = 256 << 10;
 /// What a record costs in the log besides its payload, at most, in octets: header and alignment.
 pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.

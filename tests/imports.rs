@@ -23,7 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Where an outside crate may be named: files, or folders ending in `/`.
 const HOMES: &[(&str, &[&str])] = &[
     ("mio", &["net/os.rs"]),
-    ("signal_hook", &["net/os.rs"]),
+    ("signal_hook", &["net/os.rs", "store/map.rs"]),
     ("signal_hook_mio", &["net/os.rs"]),
     ("rustls", &["net/layer/tls.rs", "certificate.rs", "certificate/"]),
     ("memmap2", &["store/map.rs"]),

@@ -31,11 +31,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The exit status of the program: 1 configuration, 3 store, 4 system. (2 is for wrong usage.)
+    /// The exit status of the program: 1 configuration, 3 log, 4 system, 5 disk, 6 another instance. (2 is for wrong usage.)
     pub fn exit_status(&self) -> u8 {
         match self {
             RunError::Config(_) => 1,
-            RunError::Store(_) | RunError::Replay(_) => 3,
+            RunError::Store(error) => error.exit_status(),
+            RunError::Replay(_) => 3,
             RunError::Loop(_) => 4,
         }
     }

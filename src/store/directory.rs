@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -150,6 +151,11 @@ impl DiskFile for DirectoryFile {
         assert!(offset >= self.exposed().len() as u64, "exposed octets never change");
         assert!(offset + bytes.len() as u64 <= self.size, "a segment never grows");
         self.file().write_all_at(bytes, offset)
+    }
+
+    fn begin_sync(&mut self, offset: u64, bytes: u64) {
+        // What this advice is for is to drop what is clean. Linux begins to write what is not, and that stays in the cache.
+        let _ = rustix::fs::fadvise(self.file(), offset, NonZeroU64::new(bytes), Advice::DontNeed);
     }
 
     fn sync_data(&mut self) -> io::Result<()> {

@@ -52,6 +52,9 @@ pub trait DiskFile {
     /// # Panics
     /// If any of that range has been exposed.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Lets the system begin to put these octets on stable storage, where that means anything, and does not wait: a later
+    /// [`sync_data`](DiskFile::sync_data) has less to do. No more than advice.
+    fn begin_sync(&mut self, _offset: u64, _bytes: u64) {}
     /// Puts what was written on stable storage.
     fn sync_data(&mut self) -> io::Result<()>;
     /// Drops what the system remembers of the file and has synced, so that the next read asks the disk. No more than advice.

@@ -68,6 +68,9 @@ pub enum StoreError {
     },
 }
 
+/// The exit status where the disk did not do what it must.
+pub(super) const DISK_FAILED: u8 = 5;
+
 impl StoreError {
     pub(super) fn failed(action: &'static str, file: impl Into<String>, source: io::Error) -> StoreError {
         StoreError::Failed { action, file: file.into(), source }
@@ -84,6 +87,16 @@ impl StoreError {
     /// Whether it is descriptors that are wanting, and not space.
     pub(super) fn wants_descriptor(&self) -> bool {
         matches!(self, StoreError::Full { source: Some(source), .. } if super::directory::wants_descriptor(source))
+    }
+
+    /// The exit status of a program that this ends: 5 where the disk must be seen to, 6 where another process must,
+    /// 3 where the log itself must. A service manager may try again after 5; after 3 that only repeats the message.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            StoreError::Full { .. } | StoreError::Failed { .. } | StoreError::Poisoned => DISK_FAILED,
+            StoreError::Locked { .. } => 6,
+            StoreError::Rot { .. } | StoreError::Missing { .. } | StoreError::Version { .. } | StoreError::Refused { .. } => 3,
+        }
     }
 
     /// Whether the store is as it was and the same may succeed later.

@@ -27,8 +27,8 @@ pub(super) struct Segment<F> {
     pub(super) live: usize,
     /// The lowest and the highest seq that was ever written here.
     pub(super) reach: Option<(Seq, Seq)>,
-    /// It was read since its memory was last given back.
-    pub(super) read: Cell<bool>,
+    /// Which of its 64 equal parts were read since its memory was last given back, a bit each.
+    pub(super) touched: Cell<u64>,
 }
 
 impl<F> Segment<F> {
@@ -38,6 +38,17 @@ impl<F> Segment<F> {
 
     pub(super) fn bytes(&self) -> usize {
         self.header.bytes as usize
+    }
+
+    /// Notes that these octets are read through the map; how many octets of memory that may newly fill. The system
+    /// maps 64 KiB around what is read, in a segment of the default size one part: so of many small records that lie
+    /// close only the first costs, and of those that lie apart each does.
+    pub(super) fn touch(&self, offset: usize, len: usize) -> usize {
+        let part = self.bytes().div_ceil(64);
+        let (first, last) = (offset / part, (offset + len.max(1) - 1) / part);
+        let parts = (u64::MAX << first) & (u64::MAX >> (63 - last));
+        let fresh = parts & !self.touched.replace(self.touched.get() | parts);
+        fresh.count_ones() as usize * part
     }
 
     /// A record of this seq is or was here.
@@ -61,8 +72,10 @@ pub(super) fn widen(reach: &mut Option<(Seq, Seq)>, seq: Seq) {
 #[derive(Debug)]
 pub(super) struct Making<F> {
     file: F,
-    /// The first octet that is not known to be zeroed on the disk.
+    /// The first octet that is not zeroed yet.
     zeroed: u64,
+    /// The zeroes are on the disk.
+    synced: bool,
 }
 
 impl<F: DiskFile> Making<F> {
@@ -109,18 +122,25 @@ impl<D: Disk> Foundry<D> {
     pub(super) fn begin(&mut self, bytes: u32) -> Result<Making<D::File>, StoreError> {
         let file =
             self.disk.create(FRESH, bytes.into()).map_err(|e| StoreError::making("make", self.disk.describe(FRESH), bytes.into(), e))?;
-        Ok(Making { file, zeroed: 0 })
+        Ok(Making { file, zeroed: 0, synced: false })
     }
 
-    /// Zeroes one slice more; returns whether all is zeroed.
+    /// Zeroes one slice more, and after the last one waits for all of them; returns whether that was done before.
     ///
     /// # Errors
     /// `Full` where the space could not be reserved, and then the file is removed.
     pub(super) fn zero(&mut self, making: &mut Making<D::File>) -> Result<bool, StoreError> {
+        if making.synced {
+            return Ok(true);
+        }
         let size = making.file.size();
         let slice = (size - making.zeroed).min(ZERO_SLICE as u64);
-        // Synced slice by slice, or the sync at the end would stall the loop for the whole file.
-        let written = making.file.write_at(making.zeroed, &ZEROES[..slice as usize]).and_then(|()| making.file.sync_data());
+        // A slice is on its way as soon as it is written, or the sync at the end would stall the loop for the whole file. A sync
+        // for each would stall it too: the space is new, so each would wait for the file system's journal.
+        let written = match slice {
+            0 => making.file.sync_data(),
+            _ => making.file.write_at(making.zeroed, &ZEROES[..slice as usize]).map(|()| making.file.begin_sync(making.zeroed, slice)),
+        };
         if let Err(e) = written {
             let error = StoreError::making("zero", self.disk.describe(FRESH), size, e);
             if error.is_full() {
@@ -129,7 +149,8 @@ impl<D: Disk> Foundry<D> {
             return Err(error);
         }
         making.zeroed += slice;
-        Ok(making.zeroed == size)
+        making.synced = slice == 0;
+        Ok(false)
     }
 
     /// Zeroes the rest and makes it a segment.
@@ -180,7 +201,7 @@ impl<D: Disk> Foundry<D> {
         file.sync_data().map_err(|e| self.failed("sync", name, e))?;
         self.disk.rename(name, &seg_name(number)).map_err(|e| self.failed("rename", name, e))?;
         self.sync_dir()?;
-        Ok(Segment { header, file, end: SEGMENT_HEADER, live: 0, reach: None, read: Cell::new(false) })
+        Ok(Segment { header, file, end: SEGMENT_HEADER, live: 0, reach: None, touched: Cell::new(0) })
     }
 
     pub(super) fn sync_dir(&mut self) -> Result<(), StoreError> {
@@ -195,6 +216,17 @@ impl<D: Disk> Foundry<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_costs_its_part_once() {
+        const PART: usize = 64 << 10;
+        let header = SegmentHeader { number: 1, salt: 0, bytes: 64 * PART as u32 };
+        let segment = Segment { header, file: (), end: 0, live: 0, reach: None, touched: Cell::new(0) };
+        assert_eq!([segment.touch(0, 32), segment.touch(100, 32), segment.touch(PART - 8, 32)], [PART, 0, PART]);
+        assert_eq!([segment.touch(64 * PART - 1, 1), segment.touch(0, 64 * PART)], [PART, 61 * PART]);
+        segment.touched.set(0);
+        assert_eq!(segment.touch(PART, PART), PART);
+    }
 
     #[test]
     fn only_our_names_are_ours() {

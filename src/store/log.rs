@@ -241,11 +241,10 @@ impl<D: Disk> Store<D> {
             true => &self.tail,
             false => &self.sealed[&place.number()],
         };
-        segment.read.set(true);
         // What is pending has a place and is not exposed.
         let bytes = segment.file.exposed().get(place.offset()..)?;
         let len = peek(bytes)?.len;
-        self.resident.set(self.resident.get() + len);
+        self.resident.set(self.resident.get() + segment.touch(place.offset(), RECORD_HEADER + len));
         Some(&bytes[RECORD_HEADER..][..len])
     }
 
@@ -255,7 +254,7 @@ impl<D: Disk> Store<D> {
             return;
         }
         self.resident.set(0);
-        for segment in self.sealed.values().filter(|segment| segment.read.replace(false)) {
+        for segment in self.sealed.values().filter(|segment| segment.touched.replace(0) != 0) {
             segment.file.release();
         }
     }
@@ -270,10 +269,7 @@ impl<D: Disk> Store<D> {
             if number == self.tail.number() { &mut self.tail } else { self.sealed.get_mut(&number).expect("an indexed segment is there") };
         let len = peek(&segment.file.exposed()[place.offset()..]).expect("a durable record is exposed").len;
         segment.live -= footprint(len);
-        segment.read.set(true);
-        // To look at a record's head, the system maps up to this much around it.
-        const AROUND: usize = 64 << 10;
-        self.resident.set(self.resident.get() + len.min(AROUND));
+        self.resident.set(self.resident.get() + segment.touch(place.offset(), RECORD_HEADER));
         self.release_memory();
         self.note_if_sparse(number);
     }

@@ -2,12 +2,22 @@
 //!
 //! A [`Map`] gives out the part of a file that has been declared written and final, and nothing beyond.
 //! It lacks every way to write: a store to a mapped page of a full disk raises SIGBUS and hides its errors.
-//! Reading can raise SIGBUS too, if the file is cut short by somebody else or its disk cannot be read.
+//! Reading can raise SIGBUS too, if the file is cut short by somebody else or its disk cannot be read. There is nothing to
+//! go on with then: the process says so and ends, with the exit status of a disk that fails.
 #![allow(unsafe_code)]
 
+use std::sync::Once;
 use std::{fs::File, io};
 
 use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
+use signal_hook::consts::SIGBUS;
+use signal_hook::low_level;
+
+use super::error::DISK_FAILED;
+
+/// What is said when a map cannot be read. Which file it was, `mnm verify` tells.
+const UNREADABLE: &[u8] = b"mnm: a segment of the log cannot be read any more (SIGBUS): its disk fails, or something cut its file short. \
+    Check the disk and the system's log, see with `mnm verify` which file it is, then start again\n";
 
 /// A shared, read-only view of the written part of a file.
 #[derive(Debug)]
@@ -17,8 +27,10 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Maps the whole file; nothing is visible yet.
+    /// Maps the whole file; nothing is visible yet. From the first map on, SIGBUS ends the process with a sentence.
     pub(super) fn new(file: &File, size: usize) -> io::Result<Map> {
+        static WATCH: Once = Once::new();
+        WATCH.call_once(watch_unreadable);
         // SAFETY: the mapping itself reads nothing. Octets become visible to safe code only in `bytes`, which relies
         // on `advance` for their never changing while the map lives. That no other process cuts or writes the
         // file is the operator's part; the lock on the directory keeps other instances out.
@@ -46,4 +58,18 @@ impl Map {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.map[..self.written]
     }
+}
+
+/// Replaces the system's way to end a process on SIGBUS, without a word and with a status that no operator knows.
+fn watch_unreadable() {
+    let end = || {
+        // Whether it was said or not, it is over.
+        let _ = rustix::io::write(rustix::stdio::stderr(), UNREADABLE);
+        low_level::exit(DISK_FAILED.into());
+    };
+    // SAFETY: the action runs within a signal handler. It makes two system calls, write and _exit, takes no lock, asks for no
+    // memory, touches no map, and does not return to the read that failed.
+    let watched = unsafe { low_level::register(SIGBUS, end) };
+    // It is refused for signals that cannot be caught, and this is none. If it were: the system's way then.
+    debug_assert!(watched.is_ok(), "{watched:?}");
 }

@@ -129,7 +129,7 @@ fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::F
     let header = scan.header.expect("only segments with a good header are used");
     let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
     file.expose(scan.data_end).map_err(|e| foundry.failed("map", &name, e))?;
-    Ok(Segment { header, file, end: scan.data_end, live: 0, reach: scan.reach, read: Cell::new(true) })
+    Ok(Segment { header, file, end: scan.data_end, live: 0, reach: scan.reach, touched: Cell::new(u64::MAX) })
 }
 
 /// Lists all records that are there. Those that stand where they were first written rise from segment to segment, so that

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let _ = out.flush();
             eprintln!("logdump: {error}");
-            ExitCode::from(3)
+            ExitCode::from(error.exit_status())
         }
     }
 }
