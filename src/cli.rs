@@ -34,6 +34,12 @@ pub enum Command {
     Check,
     /// Read all of the log in the data directory, check every checksum, say what is in it, and change nothing
     Verify,
+    /// Copy the data directory, whether the relay runs or not, and verify the copy
+    Backup {
+        /// Put the copy into this directory, which must not be there yet or be empty
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
 }
 
 /// What overrules the configuration; the same for every command, before or after its name.

@@ -1,11 +1,13 @@
-//! The `mnm` program: reads the command line, then runs the relay, checks what a start would do, or verifies a log.
+//! The `mnm` program: reads the command line, then runs the relay, or one of the commands that look after its data.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use mnm::cli::{self, Cli, Command};
 use mnm::config::{Config, Overrides};
-use mnm::server::{self, Clock, RunError, Verified};
+use mnm::progress::Progress;
+use mnm::server::{self, Backup, Clock, RunError, Verified};
 use mnm::store::Directory;
 
 fn main() -> ExitCode {
@@ -14,6 +16,7 @@ fn main() -> ExitCode {
     match command {
         Some(Command::Check) => check(&overrides),
         Some(Command::Verify) => exit(verify(&overrides)),
+        Some(Command::Backup { to }) => exit(backup(&overrides, &to)),
         None => exit(relay(&overrides)),
     }
 }
@@ -30,18 +33,39 @@ fn exit(result: Result<(), RunError>) -> ExitCode {
 
 fn verify(overrides: &Overrides) -> Result<(), RunError> {
     let config = Config::load(overrides)?;
-    let Verified { ledger, recovery, needless } = server::verify(Directory::open_existing(&config.data)?)?;
-    println!(
-        "{}: {} segments, {} records of {} octets, all whole",
-        config.data.display(),
-        recovery.segments,
-        recovery.records,
-        recovery.bytes
-    );
+    let mut progress = Progress::new("reading");
+    let verified = server::verify(Directory::open_existing(&config.data)?, &mut |done, total| progress.show(done, total))?;
+    drop(progress);
+    say_verified(&config.data, &verified);
+    Ok(())
+}
+
+fn say_verified(data: &Path, Verified { ledger, recovery, needless }: &Verified) {
+    println!("{}: {} segments, {} records of {} octets, all whole", data.display(), recovery.segments, recovery.records, recovery.bytes);
     println!("{} members, {} messages waiting, {needless} records that nobody needs any more", ledger.user_count(), ledger.message_count());
     if !recovery.clean {
         println!("the last run did not end cleanly; {} octets of an unfinished commit will be cut at the next start", recovery.torn_bytes);
     }
+}
+
+fn backup(overrides: &Overrides, to: &Path) -> Result<(), RunError> {
+    let config = Config::load(overrides)?;
+    let clock = Clock::start();
+    let begun = clock.now().mono;
+    let mut progress = Progress::new("copying");
+    let Backup { to, copied, verified, has_certificate } = server::backup(&config.data, to, &mut |done, total| progress.show(done, total))?;
+    drop(progress);
+    println!(
+        "{}: a verified copy of {}: {} segments, {} octets, {} members, {} messages waiting, {}; {:.1} seconds",
+        to.display(),
+        config.data.display(),
+        copied.segments,
+        copied.bytes,
+        verified.ledger.user_count(),
+        verified.ledger.message_count(),
+        if has_certificate { "with the relay's own certificate and key" } else { "no certificate of the relay's own" },
+        clock.now().mono.since(begun).as_secs_f64()
+    );
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Failures: a [`StoreError`] ends the process, since memory is ahead of the disk; anything a peer does ends one link.
 
+mod backup;
 mod clock;
 mod conn;
 mod gate;
@@ -32,6 +33,7 @@ use crate::relay::{Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
+pub use backup::{Backup, backup};
 pub use clock::Clock;
 pub use recovery::{Facts, Verified, recover, verify};
 pub use run::{RunError, run, settings};

@@ -55,6 +55,13 @@ pub enum StoreError {
         /// The directory.
         directory: String,
     },
+    /// The log changed faster than it could be copied.
+    Restless {
+        /// The directory.
+        directory: String,
+        /// How often it was tried.
+        passes: usize,
+    },
     /// A record is intact, but the caller can make no sense of it.
     Refused {
         /// The record.
@@ -121,6 +128,10 @@ impl fmt::Display for StoreError {
             StoreError::Locked { directory } => {
                 write!(f, "another process is using {directory}: stop it, or give this one a directory of its own")
             }
+            StoreError::Restless { directory, passes } => write!(
+                f,
+                "the log in {directory} changed under every one of {passes} attempts to copy it: try again when the site is quieter, or stop the relay"
+            ),
             StoreError::Refused { seq, file, offset, reason } => {
                 write!(f, "record {seq} in {file} at offset {offset} is intact but cannot be used: {reason}. Use the program that wrote it")
             }
@@ -138,6 +149,7 @@ impl error::Error for StoreError {
             | StoreError::Missing { .. }
             | StoreError::Version { .. }
             | StoreError::Locked { .. }
+            | StoreError::Restless { .. }
             | StoreError::Refused { .. } => None,
         }
     }

@@ -10,6 +10,7 @@
 //! recover   open: judge what is there, replay it, put the log in order
 //! scan      reads one segment          foundry   makes and recycles segment files
 //! index     seq → place                format    the octets (docs/STORE_FORMAT.md)
+//! backup    a copy of a log that another process writes to
 //! disk      what is asked of a disk    directory the real one     map   the only unsafe
 //! ```
 //!
@@ -32,6 +33,7 @@
 //! A forgotten record may be there again after a restart until its segment is destroyed: whatever made the
 //! caller forget it must outlive it ([`Store::lingers`]).
 
+mod backup;
 mod compact;
 mod directory;
 mod disk;
@@ -47,7 +49,8 @@ mod survey;
 
 use crate::base::Seq;
 
-pub use directory::{Directory, DirectoryFile};
+pub use backup::{Copied, backup};
+pub use directory::{Directory, DirectoryFile, remove_lock};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use log::Store;
@@ -64,6 +67,9 @@ pub struct Options {
 
 /// What is called with each record at the start; an error says why the caller can make no sense of it.
 pub type Visit<'a> = dyn FnMut(Seq, &[u8]) -> Result<(), String> + 'a;
+
+/// What is told of a long work on a whole log: how many segments are done, and of how many.
+pub type Watch<'a> = dyn FnMut(usize, usize) + 'a;
 
 /// A store that is ready, and how it was found.
 pub struct Opened<D: Disk> {
