@@ -115,9 +115,11 @@ impl fmt::Display for StoreError {
             StoreError::Poisoned => write!(f, "the store failed before and takes no more work: end the process and start again"),
             StoreError::Rot { file, offset, what } => write!(
                 f,
-                "{file} is damaged at offset {offset}: {what}. It was left untouched: restore it from a backup, or check the disk before setting anything aside"
+                "{file} is damaged at offset {offset}: {what}. It was left untouched: restore it from a backup, or let mnm repair show what can be kept"
             ),
-            StoreError::Missing { what } => write!(f, "{what}. Put the file back, or restore the whole directory from a backup"),
+            StoreError::Missing { what } => {
+                write!(f, "{what}. Put the file back, restore the whole directory from a backup, or let mnm repair show what can be kept")
+            }
             StoreError::Version { file, found } => {
                 write!(
                     f,

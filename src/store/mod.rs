@@ -11,6 +11,7 @@
 //! scan      reads one segment          foundry   makes and recycles segment files
 //! index     seq → place                format    the octets (docs/STORE_FORMAT.md)
 //! backup    a copy of a log that another process writes to
+//! salvage   reads what can be read of a damaged log      rebuild   exchanges that log for a new one
 //! disk      what is asked of a disk    directory the real one     map   the only unsafe
 //! ```
 //!
@@ -43,7 +44,9 @@ mod foundry;
 mod index;
 mod log;
 mod map;
+mod rebuild;
 mod recover;
+mod salvage;
 mod scan;
 mod survey;
 
@@ -54,7 +57,9 @@ pub use directory::{Directory, DirectoryFile, remove_lock};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use log::Store;
+pub use rebuild::{Exchange, Step};
 pub use recover::verify;
+pub use salvage::{Loss, Lost, Salvage};
 
 /// What an operator may choose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
