@@ -13,12 +13,14 @@ mod digest;
 mod groups;
 mod names;
 mod queues;
+mod remains;
 mod replay;
 mod users;
 
 pub use groups::{Group, Member};
 pub use names::{NameError, Owner, check_name};
 pub use queues::Queue;
+pub use remains::{Kept, Missed, Remains};
 pub use replay::{Replay, ReplayError};
 pub use users::{Node, User};
 
