@@ -40,6 +40,12 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// Say what is damaged in a log on which the relay does not start, and what could be kept; with --yes, keep that
+    Repair {
+        /// Do it: write what can be kept as a new log, and set the old one aside
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// What overrules the configuration; the same for every command, before or after its name.

@@ -4,11 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mnm::base::OsEntropy;
 use mnm::cli::{self, Cli, Command};
 use mnm::config::{Config, Overrides};
 use mnm::progress::Progress;
-use mnm::server::{self, Backup, Clock, RunError, Verified};
-use mnm::store::Directory;
+use mnm::server::{self, Backup, Clock, Means, Repair, RunError, Verified};
+use mnm::store::{Directory, Options};
+
+/// The exit status for a log that is damaged.
+const DAMAGED: u8 = 3;
 
 fn main() -> ExitCode {
     let Cli { flags, command } = Cli::parse();
@@ -17,6 +21,7 @@ fn main() -> ExitCode {
         Some(Command::Check) => check(&overrides),
         Some(Command::Verify) => exit(verify(&overrides)),
         Some(Command::Backup { to }) => exit(backup(&overrides, &to)),
+        Some(Command::Repair { yes }) => repair(&overrides, yes),
         None => exit(relay(&overrides)),
     }
 }
@@ -67,6 +72,48 @@ fn backup(overrides: &Overrides, to: &Path) -> Result<(), RunError> {
         clock.now().mono.since(begun).as_secs_f64()
     );
     Ok(())
+}
+
+/// The exit status is 0 only if the log is whole when it ends.
+fn repair(overrides: &Overrides, yes: bool) -> ExitCode {
+    match try_repair(overrides, yes) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(DAMAGED),
+        Err(error) => exit(Err(error)),
+    }
+}
+
+fn try_repair(overrides: &Overrides, yes: bool) -> Result<bool, RunError> {
+    let config = Config::load(overrides)?;
+    let means = Means {
+        options: Options { segment_bytes: config.limits.segment_bytes },
+        entropy: Box::new(OsEntropy),
+        now: Clock::start().now().wall,
+    };
+    let mut progress = Progress::new("reading");
+    let repair = server::repair(&config.data, means, yes, &mut |done, total| progress.show(done, total))?;
+    drop(progress);
+    match repair {
+        Repair::Healthy(verified) => {
+            say_verified(&config.data, &verified);
+            println!("nothing is damaged, and nothing was changed");
+        }
+        Repair::Damaged(report) => {
+            report.iter().for_each(|line| println!("{line}"));
+            println!("nothing was changed; repeat with --yes to do this");
+            return Ok(false);
+        }
+        Repair::Interrupted => {
+            println!("{}: an earlier repair was cut short; repeat with --yes to complete it", config.data.display());
+            return Ok(false);
+        }
+        Repair::Repaired { report, aside, verified } => {
+            report.iter().for_each(|line| println!("{line}"));
+            say_verified(&config.data, &verified);
+            println!("repaired; the damaged log is in {}", aside.display());
+        }
+    }
+    Ok(true)
 }
 
 fn check(overrides: &Overrides) -> ExitCode {

@@ -9,10 +9,12 @@
 mod backup;
 mod clock;
 mod conn;
+mod damage_report;
 mod gate;
 mod inlet;
 mod outbox;
 mod recovery;
+mod repair;
 mod run;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -36,6 +38,7 @@ use crate::wire::{Dialect, RequestLimits};
 pub use backup::{Backup, backup};
 pub use clock::Clock;
 pub use recovery::{Facts, Verified, recover, verify};
+pub use repair::{Means, Repair, repair};
 pub use run::{RunError, run, settings};
 
 /// The relay with its links and its log.
