@@ -151,7 +151,7 @@ fn a_flip_anywhere_costs_what_it_hit_and_that_is_told() {
     assert!(files.len() > 5 && owed(&whole).len() > 70, "{} segments", files.len());
     let (mut damaged, mut cost) = (0, 0);
     for (name, octets) in &files {
-        for at in (0..octets.len()).step_by(811).chain([9, 26, 62, 100]) {
+        for at in (0..octets.len()).step_by(811).chain([9, 26, 62, 100, 140, 1340]) {
             let mut octets = octets.clone();
             octets[at] ^= 16;
             restore(&path, &files);
