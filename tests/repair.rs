@@ -300,6 +300,41 @@ fn a_repair_that_is_cut_short_anywhere_is_completed_by_the_next() {
 }
 
 #[test]
+fn a_message_without_its_parts_is_dropped_though_every_octet_is_whole() {
+    let _lock = among_others();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let mut store = Store::open(Directory::open(&path).unwrap(), OPTIONS, Box::new(Counting(0)), &mut |_, _| Ok(())).unwrap().store;
+    let records = [user(0), message(2, Payload::Chunks(vec![Seq(1)])), message(4, Payload::EMPTY)];
+    for (seq, record) in (1..).zip(records) {
+        store.append(Seq(seq * 2), &record.encode(), true).unwrap();
+    }
+    store.close().unwrap();
+    assert!(facts(&path).unwrap_err().contains("needs chunk"));
+    let Ok(Repair::Repaired { report, verified, .. }) = repair(&path, means(), true, &mut |_, _| {}) else { panic!("it is repaired") };
+    assert!(report.iter().any(|line| line.contains("message 0000000000000004 is lost") && line.contains("parts")), "{report:?}");
+    assert_eq!(owed(&verified.ledger), BTreeSet::from([(0, 6)]));
+}
+
+#[test]
+fn a_record_of_a_later_version_is_left_to_that() {
+    let _lock = among_others();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    write_log(&path);
+    let mut store = Store::open(Directory::open(&path).unwrap(), OPTIONS, Box::new(Counting(50)), &mut |_, _| Ok(())).unwrap().store;
+    store.append(Seq(500), &[99, 1, 2], true).unwrap();
+    store.close().unwrap();
+    let (name, mut octets) = segments(&path).into_iter().next().unwrap();
+    octets[300] ^= 1;
+    fs::write(path.join(name), octets).unwrap();
+    let before = segments(&path);
+    let error = repair(&path, means(), true, &mut |_, _| {}).err().expect("it must not be dropped").to_string();
+    assert!(error.contains("kind 99") && error.contains("Use the program that wrote it"), "{error}");
+    assert_eq!(segments(&path), before);
+}
+
+#[test]
 fn a_second_repair_sets_its_old_log_aside_beside_the_first() {
     let _lock = among_others();
     let directory = tempfile::tempdir().unwrap();

@@ -36,7 +36,7 @@ pub fn backup(data: &Path, to: &Path, watch: &mut Watch<'_>) -> Result<Backup, R
     let data = source(data)?;
     let to = target(&data, to)?;
     let partial = partial(&to)?;
-    let made = fill(&data, &partial, watch).and_then(|(copied, verified, has_certificate)| {
+    let made = fill(&data, &partial, watch).map_err(|error| blame_target(error, &to)).and_then(|(copied, verified, has_certificate)| {
         fs::rename(&partial, &to).and_then(|()| sync(to.parent().unwrap_or(&to))).map_err(|e| unwritable(&to, &e))?;
         Ok(Backup { to, copied, verified, has_certificate })
     });
@@ -115,6 +115,16 @@ fn fill(data: &Path, partial: &Path, watch: &mut Watch<'_>) -> Result<(Copied, V
     store::remove_lock(partial)?;
     sync(partial).map_err(|e| unwritable(partial, &e))?;
     Ok((copied, verified, has_certificate))
+}
+
+fn blame_target(error: RunError, to: &Path) -> RunError {
+    match error {
+        RunError::Store(error) if error.is_full() => {
+            let trouble = format!("there is no space for the copy ({error})");
+            ConfigError::about_file(to, trouble, "free some, or name a directory on another disk with --to").into()
+        }
+        other => other,
+    }
 }
 
 /// The copy has what the log has: what is wrong with it is wrong there, in the file of the same name at the same offset.

@@ -90,7 +90,10 @@ fn missed_line(missed: &Missed, nodes: &[NodeNo], kept: &Kept) -> String {
         Missed::Incomplete(message, chunks) => {
             format!("message {message} is lost, for {}: {} parts of its data are gone", people(nodes, kept), chunks.len())
         }
-        Missed::Message(message) => format!("message {message} is lost, for {}; its sender is unknown", people(nodes, kept)),
+        // The queue that names it may be older than an ack whose record is lost too.
+        Missed::Message(message) => {
+            format!("message {message} is lost, for {}, unless it was acknowledged already; its sender is unknown", people(nodes, kept))
+        }
         Missed::Member(group, user) => {
             let (name, uid) = kept.names(*group, *user);
             let uid = uid.map_or_else(|| format!("number {}, who is lost,", user.0), ToString::to_string);

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::Seq;
 
 use super::format::{
-    ALIGN, HeaderFault, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader, decode_number, intact,
+    ALIGN, HeaderFault, Kind, MANIFEST_BYTES, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader, decode_number,
+    footprint, intact,
 };
 use super::foundry::{new_name, number_of, seg_name};
 use super::{Disk, DiskFile, StoreError, Visit, Watch};
@@ -162,6 +163,8 @@ struct Look {
     number: u64,
     /// The size that it should have, as far as is known.
     bytes: usize,
+    /// It has less.
+    is_short: bool,
     header_is_whole: bool,
     salt: u64,
     entries: Vec<Entry>,
@@ -177,13 +180,15 @@ impl Look {
             Ok(header) => {
                 let header_is_whole = header.number == number && header.bytes as usize == octets.len();
                 let bytes = octets.len().max(header.bytes as usize);
-                Ok(Look { number, bytes, header_is_whole, salt: header.salt, entries: entries(number, header.salt, &octets) })
+                let is_short = bytes > octets.len();
+                let entries = entries(number, header.salt, &octets);
+                Ok(Look { number, bytes, is_short, header_is_whole, salt: header.salt, entries })
             }
             Err(HeaderFault::Newer(found)) => Err(StoreError::Version { file: disk.describe(&name), found }),
             Err(HeaderFault::Damaged) => {
                 let tries = salts(number, &octets).into_iter().map(|salt| (salt, entries(number, salt, &octets)));
                 let (salt, entries) = tries.max_by_key(|(_, entries)| entries.len()).unwrap_or_default();
-                Ok(Look { number, bytes: octets.len(), header_is_whole: false, salt, entries })
+                Ok(Look { number, bytes: octets.len(), is_short: false, header_is_whole: false, salt, entries })
             }
         }
     }
@@ -342,6 +347,7 @@ impl Wreck {
         let end = match look.seal() {
             Some(seal) => seal.end(),
             None if look.number < self.durable.number() => look.bytes,
+            None if look.is_short && !look.entries.is_empty() => look.bytes,
             // A header that is gone with its salt says nothing of what was there.
             None if !look.header_is_whole && look.entries.is_empty() => look.bytes,
             None if look.number == self.durable.number() => self.durable.offset(),
@@ -354,6 +360,10 @@ impl Wreck {
     }
 
     fn gap(&self, look: &Look, from: usize, to: usize) -> Lost {
+        // There stood the manifest, and nothing else.
+        if (from, to - from) == (SEGMENT_HEADER, footprint(MANIFEST_BYTES)) {
+            return Lost::Nothing;
+        }
         let (after, before) = self.around(look.place(from));
         Lost::Gap { bytes: (to - from) as u64, after, before }
     }
