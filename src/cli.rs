@@ -34,6 +34,18 @@ pub enum Command {
     Check,
     /// Read all of the log in the data directory, check every checksum, say what is in it, and change nothing
     Verify,
+    /// Copy the data directory, whether the relay runs or not, and verify the copy
+    Backup {
+        /// Put the copy into this directory, which must not be there yet or be empty
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Say what is damaged in a log on which the relay does not start, and what could be kept; with --yes, keep that
+    Repair {
+        /// Do it: write what can be kept as a new log, and set the old one aside
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// What overrules the configuration; the same for every command, before or after its name.

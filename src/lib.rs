@@ -14,6 +14,7 @@ pub mod config;
 pub mod ledger;
 pub mod limits;
 pub mod net;
+pub mod progress;
 pub mod record;
 pub mod relay;
 pub mod server;

@@ -15,6 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["base", "limits"]),
     ("certificate", &["base", "limits", "config"]),
     ("cli", &["base", "config", "certificate"]),
+    ("progress", &[]),
     ("ledger", &["base", "limits", "record"]),
     ("relay", &["base", "limits", "record", "ledger", "wire"]),
     ("server", &["base", "limits", "wire", "record", "store", "net", "config", "certificate", "ledger", "relay"]),
@@ -31,6 +32,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("slab", &["server/mod.rs"]),
     ("rcgen", &["certificate/"]),
     ("clap", &["cli.rs", "main.rs"]),
+    ("indicatif", &["progress.rs"]),
 ];
 
 /// Modules that know no socket, file, clock or thread.

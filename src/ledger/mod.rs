@@ -14,6 +14,7 @@ mod groups;
 mod messages;
 mod names;
 mod queues;
+mod remains;
 mod replay;
 mod rising;
 mod shares;
@@ -22,6 +23,7 @@ mod users;
 pub use groups::{Group, Member};
 pub use names::{NameError, Owner, check_name};
 pub use queues::Queue;
+pub use remains::{Kept, Missed, Remains};
 pub use replay::{Replay, ReplayError};
 pub use users::User;
 

@@ -6,12 +6,15 @@
 //!
 //! Failures: a [`StoreError`] ends the process, since memory is ahead of the disk; anything a peer does ends one link.
 
+mod backup;
 mod clock;
 mod conn;
+mod damage_report;
 mod gate;
 mod inlet;
 mod outbox;
 mod recovery;
+mod repair;
 mod room;
 mod run;
 
@@ -34,8 +37,10 @@ use crate::relay::{Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
+pub use backup::{Backup, backup};
 pub use clock::Clock;
 pub use recovery::{Facts, Verified, recover, verify};
+pub use repair::{Means, Repair, repair};
 pub use run::{RunError, run, settings};
 
 /// What looking up one device of a request's recipients counts for in its link's share of the turn, in octets: some ten

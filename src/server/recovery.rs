@@ -3,7 +3,7 @@
 use super::RunError;
 use crate::base::Entropy;
 use crate::ledger::{Ledger, Replay};
-use crate::store::{self, Disk, Options, Recovery, Store};
+use crate::store::{self, Disk, Options, Recovery, Store, Watch};
 
 /// What the log told at start.
 pub struct Facts<D: Disk> {
@@ -45,9 +45,9 @@ pub struct Verified {
 /// As for [`recover`].
 /// # Panics
 /// If the facts contradict each other: a fault of this program, never of the disk.
-pub fn verify<D: Disk>(disk: D) -> Result<Verified, RunError> {
+pub fn verify<D: Disk>(disk: D, watch: &mut Watch<'_>) -> Result<Verified, RunError> {
     let mut replay = Replay::new();
-    let recovery = store::verify(disk, &mut |seq, octets| replay.take(seq, octets).map_err(|error| error.to_string()))?;
+    let recovery = store::verify(disk, watch, &mut |seq, octets| replay.take(seq, octets).map_err(|error| error.to_string()))?;
     let (ledger, dead) = replay.finish()?;
     ledger.check_invariants();
     Ok(Verified { ledger, recovery, needless: dead.len() })

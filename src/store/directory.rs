@@ -15,13 +15,13 @@ use super::{Disk, DiskFile, StoreError};
 /// The file whose lock says that the directory is in use.
 const LOCK: &str = "lock";
 
-/// A directory of segment files, held by this process alone until dropped.
+/// A directory of segment files, held by this process alone until dropped; or only looked at, while another holds it.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
     handle: File,
-    /// The lock goes with the descriptor, so a process that dies in any way gives it up.
-    _lock: File,
+    /// The lock goes with the descriptor, so a process that dies in any way gives it up. None: nothing is written here.
+    lock: Option<File>,
 }
 
 impl Directory {
@@ -44,11 +44,28 @@ impl Directory {
         let handle = File::open(path).map_err(|e| failed("open the directory", e))?;
         let lock = options().create(true).truncate(false).open(path.join(LOCK)).map_err(|e| failed("open the lock file in", e))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Directory { path: path.to_path_buf(), handle, _lock: lock }),
+            Ok(()) => Ok(Directory { path: path.to_path_buf(), handle, lock: Some(lock) }),
             Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { directory: path.display().to_string() }),
             Err(e) => Err(failed("lock", e.into())),
         }
     }
+
+    /// A directory that another process may hold: its files can be read and not written.
+    ///
+    /// # Errors
+    /// `Failed` if it is not there or cannot be opened.
+    pub fn look(path: &Path) -> Result<Directory, StoreError> {
+        let handle = File::open(path).map_err(|e| StoreError::failed("open the directory", path.display().to_string(), e))?;
+        Ok(Directory { path: path.to_path_buf(), handle, lock: None })
+    }
+}
+
+/// Removes the lock file of a directory that nobody uses: a copy that is put away needs none.
+///
+/// # Errors
+/// `Failed` if it cannot be removed.
+pub fn remove_lock(path: &Path) -> Result<(), StoreError> {
+    fs::remove_file(path.join(LOCK)).map_err(|e| StoreError::failed("remove the lock file in", path.display().to_string(), e))
 }
 
 fn options() -> OpenOptions {
@@ -87,7 +104,7 @@ impl Disk for Directory {
     }
 
     fn open(&mut self, name: &str) -> io::Result<DirectoryFile> {
-        let file = options().open(self.path.join(name))?;
+        let file = options().write(self.lock.is_some()).open(self.path.join(name))?;
         let size = file.metadata()?.len();
         Ok(DirectoryFile { file: Some(file), size, map: None })
     }

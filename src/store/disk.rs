@@ -38,6 +38,43 @@ pub trait Disk {
     fn describe(&self, name: &str) -> String;
 }
 
+/// A disk that is lent: whoever lends it keeps its lock.
+impl<D: Disk> Disk for &mut D {
+    type File = D::File;
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        (**self).list()
+    }
+
+    fn create(&mut self, name: &str, bytes: u64) -> io::Result<D::File> {
+        (**self).create(name, bytes)
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<D::File> {
+        (**self).open(name)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        (**self).rename(from, to)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        (**self).remove(name)
+    }
+
+    fn sync_dir(&mut self) -> io::Result<()> {
+        (**self).sync_dir()
+    }
+
+    fn free_space(&mut self) -> io::Result<u64> {
+        (**self).free_space()
+    }
+
+    fn describe(&self, name: &str) -> String {
+        (**self).describe(name)
+    }
+}
+
 /// An open file. Its size never changes.
 ///
 /// Written octets become a slice only through [`expose`](DiskFile::expose), and what has been exposed is never

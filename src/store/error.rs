@@ -55,6 +55,13 @@ pub enum StoreError {
         /// The directory.
         directory: String,
     },
+    /// The log changed faster than it could be copied.
+    Restless {
+        /// The directory.
+        directory: String,
+        /// How often it was tried.
+        passes: usize,
+    },
     /// A record is intact, but the caller can make no sense of it.
     Refused {
         /// The record.
@@ -90,10 +97,10 @@ impl StoreError {
     }
 
     /// The exit status of a program that this ends: 5 where the disk must be seen to, 6 where another process must,
-    /// 3 where the log itself must. A service manager may try again after 5; after 3 that only repeats the message.
+    /// 3 where the log itself must. It may be tried again after 5; after 3 that only repeats the message.
     pub fn exit_status(&self) -> u8 {
         match self {
-            StoreError::Full { .. } | StoreError::Failed { .. } | StoreError::Poisoned => DISK_FAILED,
+            StoreError::Full { .. } | StoreError::Failed { .. } | StoreError::Poisoned | StoreError::Restless { .. } => DISK_FAILED,
             StoreError::Locked { .. } => 6,
             StoreError::Rot { .. } | StoreError::Missing { .. } | StoreError::Version { .. } | StoreError::Refused { .. } => 3,
         }
@@ -121,9 +128,11 @@ impl fmt::Display for StoreError {
             StoreError::Poisoned => write!(f, "the store failed before and takes no more work: end the process and start again"),
             StoreError::Rot { file, offset, what } => write!(
                 f,
-                "{file} is damaged at offset {offset}: {what}. It was left untouched: restore it from a backup, or check the disk before setting anything aside"
+                "{file} is damaged at offset {offset}: {what}. It was left untouched: restore it from a backup, or let mnm repair show what can be kept"
             ),
-            StoreError::Missing { what } => write!(f, "{what}. Put the file back, or restore the whole directory from a backup"),
+            StoreError::Missing { what } => {
+                write!(f, "{what}. Put the file back, restore the whole directory from a backup, or let mnm repair show what can be kept")
+            }
             StoreError::Version { file, found } => {
                 write!(
                     f,
@@ -134,6 +143,10 @@ impl fmt::Display for StoreError {
             StoreError::Locked { directory } => {
                 write!(f, "another process is using {directory}: stop it, or give this one a directory of its own")
             }
+            StoreError::Restless { directory, passes } => write!(
+                f,
+                "the log in {directory} changed under every one of {passes} attempts to copy it: try again when the site is quieter, or stop the relay"
+            ),
             StoreError::Refused { seq, file, offset, reason } => {
                 write!(f, "record {seq} in {file} at offset {offset} is intact but cannot be used: {reason}. Use the program that wrote it")
             }
@@ -151,6 +164,7 @@ impl error::Error for StoreError {
             | StoreError::Missing { .. }
             | StoreError::Version { .. }
             | StoreError::Locked { .. }
+            | StoreError::Restless { .. }
             | StoreError::Refused { .. } => None,
         }
     }

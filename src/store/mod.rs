@@ -10,6 +10,8 @@
 //! recover   open: judge what is there, replay it, put the log in order
 //! scan      reads one segment          foundry   makes and recycles segment files
 //! index     seq → place                format    the octets (docs/STORE_FORMAT.md)
+//! backup    a copy of a log that another process writes to
+//! salvage   reads what can be read of a damaged log      rebuild   exchanges that log for a new one
 //! disk      what is asked of a disk    directory the real one     map   the only unsafe
 //! ```
 //!
@@ -32,6 +34,7 @@
 //! A forgotten record may be there again after a restart until its segment is destroyed: whatever made the
 //! caller forget it must outlive it ([`Store::lingers`]).
 
+mod backup;
 mod compact;
 mod directory;
 mod disk;
@@ -41,17 +44,22 @@ mod foundry;
 mod index;
 mod log;
 mod map;
+mod rebuild;
 mod recover;
+mod salvage;
 mod scan;
 mod survey;
 
 use crate::base::Seq;
 
-pub use directory::{Directory, DirectoryFile};
+pub use backup::{Copied, backup};
+pub use directory::{Directory, DirectoryFile, remove_lock};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use log::Store;
+pub use rebuild::{Exchange, Step};
 pub use recover::verify;
+pub use salvage::{Loss, Lost, Salvage};
 
 /// What an operator may choose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +72,9 @@ pub struct Options {
 
 /// What is called with each record at the start; an error says why the caller can make no sense of it.
 pub type Visit<'a> = dyn FnMut(Seq, &[u8]) -> Result<(), String> + 'a;
+
+/// What is told of a long work on a whole log: how many segments are done, and of how many.
+pub type Watch<'a> = dyn FnMut(usize, usize) + 'a;
 
 /// A store that is ready, and how it was found.
 pub struct Opened<D: Disk> {

@@ -23,7 +23,7 @@ use super::index::Index;
 use super::log::{Parts, Segments};
 use super::scan::Scan;
 use super::survey::{Survey, Verdict};
-use super::{Disk, DiskFile, Opened, Options, Recovery, Store, StoreError, Visit};
+use super::{Disk, DiskFile, Opened, Options, Recovery, Store, StoreError, Visit, Watch};
 
 /// Octets of the tail's survivors that are gathered before they are written.
 const REWRITE_SLICE: usize = 1 << 20;
@@ -46,7 +46,7 @@ impl<D: Disk> Store<D> {
             "segments of {bytes} octets are not possible"
         );
         let mut foundry = Foundry { disk, entropy, segment_bytes: bytes, next_number: 1 };
-        let survey = Survey::take(&mut foundry)?;
+        let survey = Survey::take(&mut foundry, &mut |_, _| {})?;
         let Some(verdict) = survey.judge(&foundry.disk)? else {
             let store = begin(foundry, &survey)?;
             return Ok(Opened { store, recovery: Recovery { clean: true, ..Recovery::default() } });
@@ -80,9 +80,9 @@ impl<D: Disk> Store<D> {
 ///
 /// # Errors
 /// As for [`Store::open`], but for those of writing.
-pub fn verify<D: Disk>(disk: D, visit: &mut Visit<'_>) -> Result<Recovery, StoreError> {
+pub fn verify<D: Disk>(disk: D, watch: &mut Watch<'_>, visit: &mut Visit<'_>) -> Result<Recovery, StoreError> {
     let mut foundry = Foundry { disk, entropy: Box::new(Unused), segment_bytes: 0, next_number: 1 };
-    let survey = Survey::take(&mut foundry)?;
+    let survey = Survey::take(&mut foundry, watch)?;
     let Some(verdict) = survey.judge(&foundry.disk)? else { return Ok(Recovery { clean: true, ..Recovery::default() }) };
     let mut parts = load(foundry, &verdict)?;
     let mut recovery = found(&survey, &verdict);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::format::{HeaderFault, Manifest, Place, SEGMENT_HEADER};
 use super::foundry::{FRESH, Foundry, new_name, number_of, seg_name};
 use super::scan::Scan;
-use super::{Disk, DiskFile, StoreError};
+use super::{Disk, DiskFile, StoreError, Watch};
 
 /// What there is, before anything is judged.
 pub(super) struct Survey {
@@ -31,13 +31,14 @@ pub(super) struct Verdict<'a> {
 }
 
 impl Survey {
-    pub(super) fn take<D: Disk>(foundry: &mut Foundry<D>) -> Result<Survey, StoreError> {
+    pub(super) fn take<D: Disk>(foundry: &mut Foundry<D>, watch: &mut Watch<'_>) -> Result<Survey, StoreError> {
         let names = foundry.disk.list().map_err(|e| foundry.failed("list", "", e))?;
         let numbers = |form| names.iter().filter_map(|name| number_of(name, form)).collect::<Vec<u64>>();
         let (mut present, unfinished) = (numbers(seg_name), numbers(new_name));
         present.sort_unstable();
         foundry.next_number = present.iter().chain(&unfinished).max().map_or(1, |last| last + 1);
         let mut scans = Vec::with_capacity(present.len());
+        let total = present.len();
         for number in present {
             let name = seg_name(number);
             let mut file = foundry.disk.open(&name).map_err(|e| foundry.failed("open", &name, e))?;
@@ -45,6 +46,7 @@ impl Survey {
             file.sync_data().map_err(|e| foundry.failed("sync", &name, e))?;
             file.drop_cache();
             scans.push(Scan::take(number, &file).map_err(|e| foundry.failed("read", &name, e))?);
+            watch(scans.len(), total);
         }
         Ok(Survey { scans, unfinished, fresh: names.iter().any(|name| name == FRESH) })
     }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let out = &mut BufWriter::new(io::stdout().lock());
     let result = Directory::open_existing(&options.data).and_then(|disk| {
-        verify(disk, &mut |seq, octets| {
+        verify(disk, &mut |_, _| {}, &mut |seq, octets| {
             let record = Record::decode(octets).map_err(|error| error.to_string())?;
             // Whoever closed the pipe has seen enough.
             writeln!(out, "{seq} {}", line(&record)).map_err(|error| error.to_string())
