@@ -66,11 +66,8 @@ impl Listen {
 
     /// Reads `listen`: one object or a list of them.
     pub(super) fn read_all(at: &At<'_>, base: &Path) -> Result<Vec<Listen>, ConfigError> {
-        if !at.is_list() {
-            return Ok(vec![Listen::read(at, base)?]);
-        }
         let mut all: Vec<Listen> = Vec::new();
-        for item in at.items()? {
+        for item in at.one_or_more("{\"laddr\": \"host:port\"}")? {
             let listen = Listen::read(&item, base)?;
             if let Some(earlier) = all.iter().find(|earlier| earlier.port != 0 && earlier.address() == listen.address()) {
                 return Err(item.error(format_args!("repeats {}", earlier.said.1), "list each address once"));
@@ -175,6 +172,9 @@ fn ipv4_first(mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Takes `host:port` apart; the error continues the sentence that begins with the key.
 fn split(text: &str) -> Result<(String, u16), String> {
+    if text.contains("://") {
+        return Err(format!("is {text:?}, but takes an address without a scheme or a path"));
+    }
     let Some((host, port)) = text.rsplit_once(':') else { return Err(format!("is {text:?}, without a port")) };
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let well_formed = match in_brackets {
@@ -217,7 +217,7 @@ mod tests {
             ("::1:443", "brackets"),
             ("[relay]:443", "neither a name nor an address"),
             ("*:443", "neither a name nor an address"),
-            ("https://relay:443", "brackets"),
+            ("https://relay:443", "without a scheme"),
             ("relay:", "port is not"),
             ("relay:+1", "port is not"),
             ("relay:65536", "port is not"),

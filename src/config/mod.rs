@@ -191,6 +191,9 @@ impl Config {
 
     fn overrule(&mut self, overrides: &Overrides) -> Result<(), ConfigError> {
         if let Some(data) = &overrides.data {
+            if data.as_os_str().is_empty() {
+                return Err(ConfigError::new("command line", "--data is \"\", but must not be empty", "expected the path of a directory"));
+            }
             self.data = data.clone();
         }
         if let Some(level) = overrides.log {

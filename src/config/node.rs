@@ -27,6 +27,9 @@ impl Node {
     /// Reads a document; a byte order mark before it is tolerated.
     pub(super) fn parse(text: &str, file: &Path) -> Result<Node, ConfigError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(ConfigError::about_file(file, "is empty", "expected one JSON object; {} takes every default"));
+        }
         serde_json::from_str(text).map_err(|error| syntax_error(&error, file))
     }
 

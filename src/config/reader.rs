@@ -70,16 +70,20 @@ impl<'a> At<'a> {
         Ok(items.iter().enumerate().map(item).collect())
     }
 
-    /// Whether this is a list, where a list or a single item may stand.
-    pub(super) fn is_list(&self) -> bool {
-        matches!(self.node, Node::List(_))
+    /// The items where a list or a single object may stand. `what` says what an object looks like, for the complaint.
+    pub(super) fn one_or_more(&self, what: &str) -> Result<Vec<At<'a>>, ConfigError> {
+        match self.node {
+            Node::List(_) => self.items(),
+            Node::Object(_) => Ok(vec![self.clone()]),
+            _ => Err(self.unexpected(format_args!("an object, {what}, or a list of such objects"))),
+        }
     }
 
     /// A text that is not empty. `what` says what it should be, for the complaint.
     pub(super) fn text(&self, what: &str) -> Result<&'a str, ConfigError> {
-        match self.node {
-            Node::Text(text) if !text.is_empty() => Ok(text),
-            _ => Err(self.unexpected(format_args!("{what}, as a text"))),
+        match self.any_text(what)? {
+            "" => Err(self.error("is \"\", but must not be empty", format!("expected {what}, as a text"))),
+            text => Ok(text),
         }
     }
 
