@@ -205,6 +205,15 @@ fn mistakes_are_named_in_full() {
 }
 
 #[test]
+fn complaints_tell_the_line() {
+    refuse("{\n  \"name\": \"x\",\n\n  \"nmae\": 5\n}", &["line 4: nmae is not a known key"]);
+    refuse("\u{feff}{\n\"limits\": {\n  \"idle_timeout_s\": 0\n}}", &["line 3: limits.idle_timeout_s is 0"]);
+    refuse("{\"ntp\":\n{\"hosts\":\n[\"a\",\n1]}}", &["line 2: ntp.hosts[1] is 1"]);
+    // With escapes in a key, that of the nearest key around it.
+    refuse("{\n\"limits\": {\n\"\\u0061\": 1}}", &["line 2: limits.a is not a known key"]);
+}
+
+#[test]
 fn a_greeting_that_fits_no_header_is_refused() {
     // 6 octets for each `&` once escaped.
     let entry =

@@ -41,8 +41,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// How long a closed link may take to read our last words; `linger_timeout_s`.
     pub linger_timeout: Duration,
-    /// The size of a log segment, in octets; [`limits::SEGMENT_BYTES_MIN`] to [`limits::SEGMENT_BYTES_MAX`], in whole
-    /// [`SEGMENT_STEP`]s.
+    /// The size of a log segment, in octets; [`limits::SEGMENT_BYTES_MIN`] to [`limits::SEGMENT_BYTES_MAX`], a
+    /// multiple of 8.
     pub segment_bytes: u32,
 }
 

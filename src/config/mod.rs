@@ -157,7 +157,7 @@ impl Config {
     pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
         let document = Node::parse(text, file)?;
         let base = file.parent().unwrap_or(Path::new(""));
-        let mut fields = At::root(file, &document).fields()?;
+        let mut fields = At::root(file, text, &document).fields()?;
         let standard = Config::default();
 
         let name = fields.get("name").as_ref().map(site_name).transpose()?;
