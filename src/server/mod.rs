@@ -8,6 +8,7 @@
 
 mod clock;
 mod conn;
+mod door;
 mod gate;
 mod inlet;
 mod outbox;
@@ -34,7 +35,16 @@ use crate::wire::{Dialect, RequestLimits};
 
 pub use clock::Clock;
 pub use recovery::{Facts, Verified, recover, verify};
-pub use run::{RunError, run, settings};
+pub use run::{RunError, descriptors, run, settings};
+
+/// Links that ended before anybody logged in on them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Strangers {
+    /// How many.
+    pub ended: u64,
+    /// How many of them broke the layer's protocol, or spoke another.
+    pub broken: u64,
+}
 
 /// The relay with its links and its log.
 pub struct Server<S: Socket, D: Disk> {
@@ -62,6 +72,7 @@ pub struct Server<S: Socket, D: Disk> {
     written: usize,
     /// The log has upkeep to do.
     maintenance: bool,
+    strangers: Strangers,
 }
 
 impl<S: Socket, D: Disk> Server<S, D> {
@@ -86,6 +97,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             plain: Vec::with_capacity(TLS_RECORD_MAX),
             written: 0,
             maintenance: true,
+            strangers: Strangers::default(),
         }
     }
 
@@ -151,6 +163,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// How many links there are.
     pub fn links(&self) -> usize {
         self.conns.len()
+    }
+
+    /// The strangers who have gone since this was asked last.
+    pub fn take_strangers(&mut self) -> Strangers {
+        std::mem::take(&mut self.strangers)
     }
 
     /// The relay, to look at.
@@ -261,6 +278,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     fn read(&mut self, slot: usize, now: Now) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.reads = false;
+        conn.stranger &= !conn.is_member(&self.relay);
         let mut budget = READ_BUDGET;
         let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
         loop {
@@ -287,7 +305,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
                     break;
                 }
                 Received::Broken(error) => {
-                    log::info!("{}: {error}", conn.id);
+                    log::debug!("{}: {error}", conn.id);
+                    conn.broken = true;
                     self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
                     self.ended = true;
                     conn.phase = Phase::Gone;
@@ -301,6 +320,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 break;
             }
         }
+        conn.stranger &= !conn.is_member(&self.relay);
         // A handshake's answer, or the end of the link, is work for the writing part of the turn.
         mark_writable(conn, slot, &mut self.writable);
     }
@@ -413,6 +433,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     fn remove(&mut self, slot: usize, now: Now) {
         let mut conn = self.conns.remove(slot);
+        if conn.stranger {
+            self.strangers.ended += 1;
+            self.strangers.broken += u64::from(conn.broken);
+        }
         conn.outbox.unpin(&mut self.pins);
         self.held.remove(&slot);
         self.ended = true;

@@ -1,18 +1,18 @@
 //! From a configuration to a running relay, and its loop over the operating system.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::door::Door;
 use super::{Clock, Facts, Server, recover};
-use crate::base::{Mono, OsEntropy};
+use crate::base::OsEntropy;
 use crate::certificate;
 use crate::config::{self, Config, ConfigError};
 use crate::ledger::ReplayError;
-use crate::limits::TURN_ACCEPTS_MAX;
-use crate::net::{Accepted, Bound, Layer, Poller, Ready, TcpSocket, TlsConfig};
-use crate::relay::{Now, Relay, Settings, Timeouts};
+use crate::limits::DESCRIPTORS_RESERVED;
+use crate::net::{self, Bound, Poller, Ready, TcpSocket, TlsConfig};
+use crate::relay::{Relay, Settings, Timeouts};
 use crate::store::{Directory, Options, StoreError};
 use crate::wire::reply::Site;
 use crate::wire::{Dialect, RequestLimits};
@@ -50,6 +50,9 @@ impl fmt::Display for RunError {
                 f,
                 "the log is intact but cannot be replayed: {error}; keep the data directory and use the version of mnm that wrote it"
             ),
+            RunError::Loop(error) if net::is_out_of_descriptors(error) => {
+                write!(f, "the event loop failed: {error}; raise the limit of open files (ulimit -n)")
+            }
             RunError::Loop(error) => write!(f, "the event loop failed: {error}; restart the relay"),
         }
     }
@@ -89,6 +92,7 @@ type Tcp = Server<TcpSocket, Directory>;
 /// [`RunError`]; what was acked is durable in any case.
 pub fn run(config: &Config) -> Result<(), RunError> {
     let clock = Clock::start();
+    let descriptors = descriptors()?;
     // The certificate first: it makes the data directory, with the right mode.
     let identities = certificate::open_all(config, clock.now().wall)?;
     let disk = Directory::open(&config.data)?;
@@ -110,7 +114,22 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
     let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
     log::info!("ready");
-    serve(server, poller, &tls, &clock)
+    serve(server, poller, Door::new(tls, descriptors), &clock)
+}
+
+/// How many descriptors there are, as many as the system lets us have.
+///
+/// # Errors
+/// When they are too few for a single link.
+pub fn descriptors() -> Result<u64, ConfigError> {
+    let granted = net::raise_descriptor_limit();
+    log::debug!("file descriptors: {granted}");
+    if granted <= DESCRIPTORS_RESERVED {
+        let trouble =
+            format!("may open {granted} files, and keeps {DESCRIPTORS_RESERVED} for the log and the listeners, so none is left for a link");
+        return Err(ConfigError::new("this process", trouble, "raise the limit of open files (ulimit -n)"));
+    }
+    Ok(granted)
 }
 
 /// The relay's settings, from the configuration.
@@ -172,20 +191,14 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 }
 
 /// The loop: wait, note who is ready, turn.
-fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) -> Result<(), RunError> {
+fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
-    // Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
-    let mut paused: BTreeMap<usize, Mono> = BTreeMap::new();
     loop {
-        let deadline = [server.next_deadline(), paused.values().min().copied()].into_iter().flatten().min();
+        let deadline = [server.next_deadline(), door.next_deadline()].into_iter().flatten().min();
         let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
-        let due: Vec<usize> = paused.iter().filter(|(_, at)| **at <= now.mono).map(|(listener, _)| *listener).collect();
-        for listener in due {
-            paused.remove(&listener);
-            ready.push(Ready::Accept(listener));
-        }
+        ready.extend(door.rested(now).into_iter().map(Ready::Accept));
         for event in ready.drain(..) {
             match event {
                 Ready::Link { slot, readable, writable, ending } => {
@@ -194,9 +207,10 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
                     }
                     server.ready(slot, readable, writable);
                 }
-                // A paused one is tried when its pause is over.
-                Ready::Accept(listener) if paused.contains_key(&listener) => {}
-                Ready::Accept(listener) => accept(&mut server, &mut poller, listener, &tls[listener], now, &mut paused),
+                Ready::Accept(listener) => door.open(&mut server, &mut poller, listener, now),
+                Ready::Hangup => {
+                    log::info!("SIGHUP: nothing is reloaded yet; restart to apply a changed configuration or certificate");
+                }
                 Ready::Stop => {
                     log::info!("stopping");
                     poller.stop_listening();
@@ -208,46 +222,11 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
             }
         }
         server.turn(now)?;
+        door.report(server.take_strangers(), now);
     }
 }
 
 /// Polling takes milliseconds: waiting a little too short would spin until the deadline.
 fn round_up(wait: Duration) -> Duration {
     if wait.is_zero() { wait } else { wait + Duration::from_millis(1) }
-}
-
-fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfig, now: Now, paused: &mut BTreeMap<usize, Mono>) {
-    for _ in 0..TURN_ACCEPTS_MAX {
-        match poller.accept(listener) {
-            Accepted::Nobody => return,
-            Accepted::NoDescriptor { pause, turned_away } => {
-                if turned_away {
-                    log::warn!(
-                        "a connection was turned away: no file descriptor left; raise the limit (ulimit -n) or lower the number of links"
-                    );
-                }
-                paused.insert(listener, now.mono.plus(pause));
-                return;
-            }
-            Accepted::Socket(socket, peer) => {
-                let layer = match Layer::tls(tls.clone()) {
-                    Ok(layer) => layer,
-                    Err(error) => {
-                        log::error!("no TLS for {peer}: {error}");
-                        continue;
-                    }
-                };
-                let slot = server.open(socket, layer, now);
-                let Some(socket) = server.socket_mut(slot) else { continue };
-                if let Err(error) = poller.watch(socket, slot) {
-                    log::warn!("cannot watch the connection from {peer}: {error}");
-                    server.abandon(slot, now);
-                    continue;
-                }
-                log::debug!("connection from {peer}");
-            }
-        }
-    }
-    // More may wait, and no event will tell of them again.
-    paused.insert(listener, now.mono);
 }
