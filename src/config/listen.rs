@@ -108,6 +108,11 @@ impl Listen {
         self.host.is_empty() || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified())
     }
 
+    /// Whether the host is a name, which may have several addresses.
+    pub fn is_name(&self) -> bool {
+        !self.host.is_empty() && self.host.parse::<IpAddr>().is_err()
+    }
+
     /// The address as one would write it, `host:port`.
     pub fn address(&self) -> String {
         join(&self.host, self.port)

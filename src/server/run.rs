@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::door::Door;
 use super::{Clock, Facts, Server, recover};
 use crate::base::OsEntropy;
-use crate::certificate;
+use crate::certificate::{self, OpenError};
 use crate::config::{self, Config, ConfigError};
 use crate::ledger::ReplayError;
 use crate::limits::DESCRIPTORS_RESERVED;
@@ -63,6 +63,17 @@ impl std::error::Error for RunError {}
 impl From<ConfigError> for RunError {
     fn from(error: ConfigError) -> RunError {
         RunError::Config(error)
+    }
+}
+
+impl From<OpenError> for RunError {
+    fn from(error: OpenError) -> RunError {
+        match error {
+            OpenError::Config(error) => RunError::Config(error),
+            OpenError::DiskFull { file, source } => {
+                RunError::Store(StoreError::Failed { action: "write", file: file.display().to_string(), source })
+            }
+        }
     }
 }
 
@@ -184,7 +195,7 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
         bound.push(socket);
         tls.push(identity.tls.clone());
     }
-    for remark in identities.iter().take(1).flat_map(|identity| &identity.certificate.remarks) {
+    for remark in certificate::remarks(config, identities) {
         log::log!(remark.level, "{remark}");
     }
     Ok((bound, tls))
