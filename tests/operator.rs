@@ -1,13 +1,16 @@
-//! What an operator does to a running program: signals, few descriptors, strangers at the port.
+//! What an operator does to a running program: signals, closed pipes, few descriptors, strangers at the port.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use mnm::certificate::OpenError;
+use mnm::server::RunError;
 use rustix::process::{Pid, Signal, kill_process};
 use simclient::Parser;
 use tempfile::TempDir;
@@ -163,4 +166,48 @@ fn strangers_are_told_in_sum() {
     let (status, lines) = relay.stop();
     assert!(status.success());
     assert!(lines.len() < 10, "thirty strangers must not be thirty lines: {lines:#?}");
+}
+
+/// Runs the program with its output given away; the exit status and what it said on stderr.
+fn run_into(out: Stdio, command: &str, here: &Path) -> (Option<i32>, String) {
+    let child = Command::new(env!("CARGO_BIN_EXE_mnm"))
+        .args([command, "--listen", "127.0.0.1:0", "--data", "data"])
+        .current_dir(here)
+        .stdout(out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn who_closes_the_pipe_has_seen_enough() {
+    let relay = Relay::start(None);
+    let here = relay.directory.path().to_owned();
+    assert!(relay.directory.path().join("data").exists());
+    let closed = || {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    assert_eq!(run_into(closed(), "check", &here), (Some(0), String::new()));
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let (status, said) = run_into(full(), "check", &here);
+    assert_eq!(status, Some(4), "{said}");
+    assert!(said.starts_with("mnm: the answer could not be printed"), "{said}");
+    let mut relay = relay;
+    relay.signal(Signal::TERM);
+    relay.child.wait().unwrap();
+    assert_eq!(run_into(closed(), "verify", &here), (Some(0), String::new()));
+    assert_eq!(run_into(full(), "verify", &here).0, Some(4));
+}
+
+#[test]
+fn a_full_disk_is_not_taken_for_a_wrong_directory() {
+    let full = OpenError::DiskFull { file: "data/mnm.key".into(), source: io::ErrorKind::StorageFull.into() };
+    let error = RunError::from(full);
+    assert!(matches!(error, RunError::Store(_)), "it is the disk's fault: {error:?}");
+    let said = error.to_string();
+    assert!(said.contains("data/mnm.key") && said.contains("The disk is full: free space") && !said.contains("--data"), "{said}");
 }

@@ -118,10 +118,10 @@ impl Listen {
         join(&self.host, self.port)
     }
 
-    /// What to try in turn until one can be bound; never empty.
+    /// The addresses that may be bound; never empty.
     ///
-    /// `:port` gives `[::]`, which takes IPv4 as well wherever the system has both, then `0.0.0.0`. A host name gives
-    /// its addresses, IPv4 first; it is asked of the resolver here, which may take seconds.
+    /// `:port` gives `[::]`, which takes IPv4 as well wherever the system has both, then `0.0.0.0` for where it has not.
+    /// A host name gives all its addresses, IPv4 first; it is asked of the resolver here, which may take seconds.
     ///
     /// # Errors
     /// When a host name has no address.
@@ -147,9 +147,17 @@ impl Listen {
                 "choose a port from 1024 up, or allow this one: setcap cap_net_bind_service=+ep on the mnm program".into()
             }
             ErrorKind::AddrNotAvailable => format!("use an address that this machine has, or :{} for all", self.port),
+            // EMFILE and ENFILE, the same on every Unix.
+            _ if matches!(error.raw_os_error(), Some(24 | 23)) => "raise the limit of open files (ulimit -n)".into(),
             _ => "choose another address".to_string(),
         };
         self.error(format!("is {}, which cannot be listened on ({error})", self.address()), cure)
+    }
+
+    /// The sentence for an address that an earlier entry has taken.
+    pub fn overlap_error(&self, earlier: &Listen) -> ConfigError {
+        let trouble = format!("is {}, which {} ({}) takes already", self.address(), earlier.said.1, earlier.address());
+        self.error(trouble, "keep one of the two, or give one another port")
     }
 
     fn error(&self, trouble: String, cure: impl Into<String>) -> ConfigError {

@@ -8,6 +8,7 @@
 //! certificates that are named (see [`crate::certificate`]).
 
 mod auth;
+mod data;
 mod error;
 mod limits;
 mod listen;
@@ -21,6 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use log::LevelFilter;
 
 pub use auth::AuthBy;
+pub use data::DataPlace;
 pub use error::{ConfigError, Remark};
 pub use limits::Limits;
 pub use listen::{CertificatePaths, Listen, join};

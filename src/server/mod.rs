@@ -11,6 +11,7 @@ mod conn;
 mod door;
 mod gate;
 mod inlet;
+mod listeners;
 mod outbox;
 mod recovery;
 mod run;
@@ -34,7 +35,8 @@ use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
 pub use clock::Clock;
-pub use recovery::{Facts, Verified, recover, verify};
+pub use listeners::{Listeners, Refusal};
+pub use recovery::{Facts, Verified, recover, verify, verify_directory};
 pub use run::{RunError, descriptors, run, settings};
 
 /// Links that ended before anybody logged in on them.

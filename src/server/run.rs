@@ -5,10 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use super::door::Door;
-use super::{Clock, Facts, Server, recover};
+use super::{Clock, Facts, Listeners, Server, recover};
 use crate::base::OsEntropy;
 use crate::certificate::{self, OpenError};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, DataPlace};
 use crate::ledger::ReplayError;
 use crate::limits::DESCRIPTORS_RESERVED;
 use crate::net::{self, Bound, Poller, Ready, TcpSocket, TlsConfig};
@@ -104,9 +104,13 @@ type Tcp = Server<TcpSocket, Directory>;
 pub fn run(config: &Config) -> Result<(), RunError> {
     let clock = Clock::start();
     let descriptors = descriptors()?;
+    DataPlace::look(&config.data)?;
     // The certificate first: it makes the data directory, with the right mode.
     let identities = certificate::open_all(config, clock.now().wall)?;
     let disk = Directory::open(&config.data)?;
+    if let Some(remark) = DataPlace::look(&config.data)?.remark() {
+        log::log!(remark.level, "{remark}");
+    }
     let (bound, tls) = listen(config, &identities)?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let poller = Poller::new(bound)?;
@@ -169,26 +173,16 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Binds every configured address, and says where clients find us.
+/// Binds every configured address, and says where clients find us. The TLS configurations go with the listeners.
 fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<Bound>, Vec<TlsConfig>), RunError> {
+    let mut listeners = Listeners::new(&config.listen);
+    for entry in 0..config.listen.len() {
+        listeners.bind(entry).map_err(ConfigError::from)?;
+    }
     let mut bound = Vec::new();
     let mut tls = Vec::new();
-    for (listen, identity) in config.listen.iter().zip(identities) {
-        let mut last = None;
-        let mut found = None;
-        for address in listen.candidates()? {
-            match Bound::new(address) {
-                Ok(socket) => {
-                    found = Some(socket);
-                    break;
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        let Some(socket) = found else {
-            let error = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
-            return Err(listen.bind_error(&error).into());
-        };
+    for (entry, socket) in listeners.into_bound() {
+        let (listen, identity) = (&config.listen[entry], &identities[entry]);
         for line in identity.certificate.start_lines(listen, socket.address()?) {
             log::info!("{line}");
         }

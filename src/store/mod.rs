@@ -9,7 +9,7 @@
 //! compact   maintain: copy forward, destroy, keep a spare
 //! recover   open: judge what is there, replay it, put the log in order
 //! scan      reads one segment          foundry   makes and recycles segment files
-//! index     seq → place                format    the octets (docs/STORE_FORMAT.md)
+//! index     seq → place                format    the octets (docs/STORE_FORMAT.md)     glance    headers only
 //! disk      what is asked of a disk    directory the real one     map   the only unsafe
 //! ```
 //!
@@ -38,6 +38,7 @@ mod disk;
 mod error;
 mod format;
 mod foundry;
+mod glance;
 mod index;
 mod log;
 mod map;
@@ -50,6 +51,7 @@ use crate::base::Seq;
 pub use directory::{Directory, DirectoryFile};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
+pub use glance::{Glance, glance};
 pub use log::Store;
 pub use recover::verify;
 
