@@ -152,6 +152,20 @@ fn too_few_descriptors_to_start_with_name_the_limit() {
 }
 
 #[test]
+fn a_data_path_that_is_a_file_is_a_mistake_in_the_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("data"), "").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mnm"))
+        .args(["--listen", "127.0.0.1:0", "--data", "data"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("data: is a file and not a directory"), "{said}");
+}
+
+#[test]
 fn strangers_are_told_in_sum() {
     let relay = Relay::start(None);
     let knock = || {
