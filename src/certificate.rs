@@ -10,25 +10,30 @@
 //! Not here: renewal while the relay runs, revocation, client certificates, and the choice among several by the name that
 //! a client asks for.
 
+mod chain;
 mod own;
 mod pem;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{error, fmt, io};
 
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 
 use crate::base::Wall;
 use crate::config::{CertificatePaths, Config, ConfigError, Listen, Remark, join};
 
 pub use own::{OWN_CHAIN, OWN_KEY};
+
+/// A certificate that ends within this is remarked: those of most authorities are renewed a month before.
+const ENDS_SOON: Duration = Duration::days(14);
 
 /// A certificate, checked, and ready to serve.
 pub struct Certificate {
@@ -61,13 +66,44 @@ pub struct Identity {
     pub tls: Arc<ServerConfig>,
 }
 
+/// Why there is no certificate to serve with.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The operator's: a file is not what it should be, or may not be read or written.
+    Config(ConfigError),
+    /// The disk's: no room for the relay's own.
+    DiskFull {
+        /// What was to be written.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Config(error) => error.fmt(f),
+            OpenError::DiskFull { file, source } => write!(f, "{}: cannot be written ({source}); free some disk space", file.display()),
+        }
+    }
+}
+
+impl error::Error for OpenError {}
+
+impl From<ConfigError> for OpenError {
+    fn from(error: ConfigError) -> OpenError {
+        OpenError::Config(error)
+    }
+}
+
 /// Opens the certificate of each address of the configuration, in their order, and makes the relay's own if it is needed
 /// and not there yet.
 ///
 /// # Errors
 /// When a file is unreadable or is not what it should be, a key is not its certificate's, or the relay's own cannot be
 /// written.
-pub fn open_all(config: &Config, now: Wall) -> Result<Vec<Identity>, ConfigError> {
+pub fn open_all(config: &Config, now: Wall) -> Result<Vec<Identity>, OpenError> {
     let mut opened: BTreeMap<CertificatePaths, (Arc<Certificate>, Arc<ServerConfig>)> = BTreeMap::new();
     let mut identities = Vec::with_capacity(config.listen.len());
     for listen in &config.listen {
@@ -84,6 +120,19 @@ pub fn open_all(config: &Config, now: Wall) -> Result<Vec<Identity>, ConfigError
         identities.push(Identity { certificate: certificate.clone(), tls: tls.clone() });
     }
     Ok(identities)
+}
+
+/// What the operator should be told of the certificates, each once, and of the names they lack.
+pub fn remarks(config: &Config, identities: &[Identity]) -> Vec<Remark> {
+    let mut seen = BTreeSet::new();
+    let mut remarks = Vec::new();
+    for (listen, Identity { certificate, .. }) in config.listen.iter().zip(identities) {
+        if seen.insert(&certificate.paths) {
+            remarks.extend(certificate.remarks.iter().cloned());
+        }
+        remarks.extend(certificate.name_remark(listen));
+    }
+    remarks
 }
 
 /// Opens the certificate of one address but makes nothing: `None` if the relay's own is not there yet.
@@ -115,6 +164,11 @@ pub fn load(paths: &CertificatePaths, now: Wall) -> Result<Certificate, ConfigEr
         )
     };
     let (_, leaf) = X509Certificate::from_der(&chain[0]).map_err(|error| unparsable(error.to_string()))?;
+    if leaf.version() != X509Version::V3 {
+        let trouble = format!("is a certificate of X.509 version {}, which TLS clients do not take", leaf.version().0.saturating_add(1));
+        let cure = "issue a version 3 certificate, with the relay's names as subjectAltName (openssl x509 -req with -extfile makes one)";
+        return Err(ConfigError::about_file(&paths.chain, trouble, cure));
+    }
     let mut certificate = Certificate {
         self_signed: leaf.subject().as_raw() == leaf.issuer().as_raw(),
         fingerprint: Sha256::digest(&chain[0]).into(),
@@ -158,7 +212,7 @@ impl Certificate {
             _ => ConfigError::about_file(
                 chain,
                 format!("cannot be used with {} ({error})", key.display()),
-                "use an ECDSA, Ed25519 or RSA key",
+                "use a key of a kind that TLS clients take: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519",
             ),
         }
     }
@@ -171,11 +225,29 @@ impl Certificate {
 
     /// The address as client programs take it: `=host:port` or `+host:port`.
     ///
-    /// `port` is what the socket got. Where all interfaces are meant, the host is a name of the certificate.
+    /// `port` is what the socket got. Where all interfaces are meant, or clients would look for another name than that of
+    /// the address, the host is a name of the certificate.
     pub fn client_address(&self, listen: &Listen, port: u16) -> String {
         let sign = if self.self_signed { '=' } else { '+' };
-        let host = if listen.is_wildcard() { self.public_name() } else { listen.host.clone() };
+        let host = match listen.is_wildcard() {
+            true => self.public_name(),
+            false if self.self_signed || self.covers(&listen.host) => listen.host.clone(),
+            false => self.dns_name().unwrap_or_else(|| listen.host.clone()),
+        };
         format!("{sign}{}", join(&host, port))
+    }
+
+    /// That clients who take the configured host name would refuse the certificate. An address may be the relay's own side
+    /// of something that clients know by a name, so it is not remarked.
+    pub fn name_remark(&self, listen: &Listen) -> Option<Remark> {
+        let refused = !self.self_signed && listen.is_name() && !self.covers(&listen.host);
+        refused.then(|| {
+            let (file, host) = (self.paths.chain.display(), &listen.host);
+            let names = self.names.join(", ");
+            Remark::warn(format!(
+                "{file}: the certificate is good for {names} and not for {host}, so clients that connect there refuse it; have one issued for that name"
+            ))
+        })
     }
 
     /// The lines for the log once an address is bound.
@@ -189,9 +261,17 @@ impl Certificate {
         ]
     }
 
+    /// A name under which clients may find the relay: of the certificate if it has one, else this machine's.
     fn public_name(&self) -> String {
+        let host_name = || own::host_name().filter(|name| self.self_signed || self.covers(name));
+        // A wildcard or an address, which says at least what the name must be like.
+        let any = || self.names.first().cloned();
+        self.dns_name().or_else(host_name).or_else(any).unwrap_or_else(|| "localhost".into())
+    }
+
+    fn dns_name(&self) -> Option<String> {
         let is_public = |name: &&String| *name != "localhost" && !name.starts_with('*') && name.parse::<IpAddr>().is_err();
-        self.names.iter().find(is_public).cloned().or_else(own::host_name).unwrap_or_else(|| "localhost".into())
+        self.names.iter().find(is_public).cloned()
     }
 
     /// Whether the certificate is good for a host, by name, address or a wildcard of one label.
@@ -205,11 +285,14 @@ impl Certificate {
 
     fn look_over(&self, now: Wall) -> Vec<Remark> {
         let file = self.paths.chain.display();
+        let soon = now.0.saturating_add(ENDS_SOON.whole_nanoseconds() as u64);
         let now = i128::from(now.0);
+        let ends = self.not_after.unix_timestamp_nanos();
         let mut remarks = Vec::new();
-        if self.not_after.unix_timestamp_nanos() < now {
+        if ends < i128::from(soon) {
             let cure = if self.self_signed { "remove it and its key to have a new one made, if it is the relay's own" } else { "renew it" };
-            remarks.push(Remark::warn(format!("{file}: the certificate expired on {}; {cure}", self.not_after.date())));
+            let verb = if ends < now { "expired" } else { "ends" };
+            remarks.push(Remark::warn(format!("{file}: the certificate {verb} on {}; {cure}", self.not_after.date())));
         }
         if self.not_before.unix_timestamp_nanos() > now {
             let begins = self.not_before.date();
@@ -219,6 +302,7 @@ impl Certificate {
             let cure = "if clients do not trust its issuer directly, put the intermediate certificates behind it (fullchain.pem)";
             remarks.push(Remark::info(format!("{file}: holds one certificate and no intermediate; {cure}")));
         }
+        remarks.extend(chain::remark(&self.paths.chain, &self.chain));
         remarks.extend(readable_by_others(&self.paths.key));
         remarks
     }

@@ -5,10 +5,12 @@
 //! documentation says what it is for, what it promises and what it deliberately lacks.
 //!
 //! Imports go one way, and `tests/imports.rs` keeps it so:
-//! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `server ← all`.
+//! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `config ← {certificate, cli}`;
+//! `server ← all`, and `check` names what a start does.
 
 pub mod base;
 pub mod certificate;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod ledger;

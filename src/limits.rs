@@ -66,6 +66,11 @@ pub const TURN_BYTES_MAX: usize = 8 << 20;
 pub const TURN_HANDSHAKES_MAX: usize = 32;
 /// Connections accepted from one listener in one turn.
 pub const TURN_ACCEPTS_MAX: usize = 64;
+/// File descriptors that links leave to the rest: segments, listeners, the poller, standard streams. All of that takes about
+/// a dozen, so what is left covers many listeners and a helper of the system's.
+pub const DESCRIPTORS_RESERVED: u64 = 64;
+/// What strangers bring about is told in sum, at most this often: else they could fill a disk with our log.
+pub const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.

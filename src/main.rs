@@ -1,66 +1,99 @@
 //! The `mnm` program: reads the command line, then runs the relay, or one of the commands that look after its data.
+//!
+//! Nothing is printed with `println!`: it panics when nobody reads. A closed pipe is no error of ours, any other failure to
+//! print is told by the exit status.
 
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use mnm::base::OsEntropy;
-use mnm::cli::{self, Cli, Command};
+use mnm::check::{self, Findings};
+use mnm::cli::{Cli, Command};
 use mnm::config::{Config, Overrides};
 use mnm::progress::Progress;
 use mnm::server::{self, Backup, Clock, Means, Repair, RunError, Verified};
-use mnm::store::{Directory, Options};
+use mnm::store::Options;
 
 /// The exit status for a log that is damaged.
 const DAMAGED: u8 = 3;
+/// The answer could not be printed: a script must not take silence for good news.
+const UNPRINTED: u8 = 4;
+
+/// What a command says, a line each, and the exit status that goes with it.
+type Answer = Result<(Vec<String>, u8), RunError>;
 
 fn main() -> ExitCode {
     let Cli { flags, command } = Cli::parse();
     let overrides = Overrides::from(flags);
-    match command {
-        Some(Command::Check) => check(&overrides),
-        Some(Command::Verify) => exit(verify(&overrides)),
-        Some(Command::Backup { to }) => exit(backup(&overrides, &to)),
+    let answer = match command {
+        Some(Command::Check) => Ok(check(&overrides)),
+        Some(Command::Verify) => verify(&overrides),
+        Some(Command::Backup { to }) => backup(&overrides, &to),
         Some(Command::Repair { yes }) => repair(&overrides, yes),
-        None => exit(relay(&overrides)),
-    }
-}
-
-fn exit(result: Result<(), RunError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+        None => relay(&overrides).map(|()| (Vec::new(), 0)),
+    };
+    match answer {
+        Ok((lines, status)) => print(&lines, status),
         Err(error) => {
-            eprintln!("mnm: {error}");
+            complain(format_args!("{error}"));
             ExitCode::from(error.exit_status())
         }
     }
 }
 
-fn verify(overrides: &Overrides) -> Result<(), RunError> {
-    let config = Config::load(overrides)?;
-    let mut progress = Progress::new("reading");
-    let verified = server::verify(Directory::open_existing(&config.data)?, &mut |done, total| progress.show(done, total))?;
-    drop(progress);
-    say_verified(&config.data, &verified);
-    Ok(())
-}
-
-fn say_verified(data: &Path, Verified { ledger, recovery, needless }: &Verified) {
-    println!("{}: {} segments, {} records of {} octets, all whole", data.display(), recovery.segments, recovery.records, recovery.bytes);
-    println!("{} members, {} messages waiting, {needless} records that nobody needs any more", ledger.user_count(), ledger.message_count());
-    if !recovery.clean {
-        println!("the last run did not end cleanly; {} octets of an unfinished commit will be cut at the next start", recovery.torn_bytes);
+fn print(lines: &[String], status: u8) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match lines.iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(format_args!("the answer could not be printed: {error}"));
+            ExitCode::from(UNPRINTED)
+        }
+        _ => ExitCode::from(status),
     }
 }
 
-fn backup(overrides: &Overrides, to: &Path) -> Result<(), RunError> {
+fn complain(sentence: std::fmt::Arguments<'_>) {
+    // With nobody to hear it the exit status says it alone.
+    let _ = writeln!(io::stderr(), "mnm: {sentence}");
+}
+
+fn check(overrides: &Overrides) -> (Vec<String>, u8) {
+    let Findings { lines, errors, .. } = check::check(overrides, Clock::start().now().wall);
+    (lines, u8::from(errors > 0))
+}
+
+fn verify(overrides: &Overrides) -> Answer {
+    let config = Config::load(overrides)?;
+    let mut progress = Progress::new("reading");
+    let verified = server::verify_directory(&config.data, &mut |done, total| progress.show(done, total))?;
+    Ok((verified_lines(&config.data, &verified), 0))
+}
+
+fn verified_lines(data: &Path, Verified { ledger, recovery, needless }: &Verified) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}: {} segments, {} records of {} octets, all whole", data.display(), recovery.segments, recovery.records, recovery.bytes),
+        format!(
+            "{} members, {} messages waiting, {needless} records that nobody needs any more",
+            ledger.user_count(),
+            ledger.message_count()
+        ),
+    ];
+    if !recovery.clean {
+        let torn = recovery.torn_bytes;
+        lines.push(format!("the last run did not end cleanly; {torn} octets of an unfinished commit will be cut at the next start"));
+    }
+    lines
+}
+
+fn backup(overrides: &Overrides, to: &Path) -> Answer {
     let config = Config::load(overrides)?;
     let clock = Clock::start();
     let begun = clock.now().mono;
     let mut progress = Progress::new("copying");
     let Backup { to, copied, verified, has_certificate } = server::backup(&config.data, to, &mut |done, total| progress.show(done, total))?;
-    drop(progress);
-    println!(
+    let line = format!(
         "{}: a verified copy of {}: {} segments, {} octets, {} members, {} messages waiting, {}; {:.1} seconds",
         to.display(),
         config.data.display(),
@@ -71,19 +104,11 @@ fn backup(overrides: &Overrides, to: &Path) -> Result<(), RunError> {
         if has_certificate { "with the relay's own certificate and key" } else { "no certificate of the relay's own" },
         clock.now().mono.since(begun).as_secs_f64()
     );
-    Ok(())
+    Ok((vec![line], 0))
 }
 
 /// The exit status is 0 only if the log is whole when it ends.
-fn repair(overrides: &Overrides, yes: bool) -> ExitCode {
-    match try_repair(overrides, yes) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(DAMAGED),
-        Err(error) => exit(Err(error)),
-    }
-}
-
-fn try_repair(overrides: &Overrides, yes: bool) -> Result<bool, RunError> {
+fn repair(overrides: &Overrides, yes: bool) -> Answer {
     let config = Config::load(overrides)?;
     let means = Means {
         options: Options { segment_bytes: config.limits.segment_bytes },
@@ -92,34 +117,27 @@ fn try_repair(overrides: &Overrides, yes: bool) -> Result<bool, RunError> {
     };
     let mut progress = Progress::new("reading");
     let repair = server::repair(&config.data, means, yes, &mut |done, total| progress.show(done, total))?;
-    drop(progress);
-    match repair {
+    Ok(match repair {
         Repair::Healthy(verified) => {
-            say_verified(&config.data, &verified);
-            println!("nothing is damaged, and nothing was changed");
+            let mut lines = verified_lines(&config.data, &verified);
+            lines.push("nothing is damaged, and nothing was changed".to_owned());
+            (lines, 0)
         }
-        Repair::Damaged(report) => {
-            report.iter().for_each(|line| println!("{line}"));
-            println!("nothing was changed; repeat with --yes to do this");
-            return Ok(false);
+        Repair::Damaged(mut report) => {
+            report.push("nothing was changed; repeat with --yes to do this".to_owned());
+            (report, DAMAGED)
         }
         Repair::Interrupted => {
-            println!("{}: an earlier repair was cut short; repeat with --yes to complete it", config.data.display());
-            return Ok(false);
+            let line = format!("{}: an earlier repair was cut short; repeat with --yes to complete it", config.data.display());
+            (vec![line], DAMAGED)
         }
         Repair::Repaired { report, aside, verified } => {
-            report.iter().for_each(|line| println!("{line}"));
-            say_verified(&config.data, &verified);
-            println!("repaired; the damaged log is in {}", aside.display());
+            let mut lines = report;
+            lines.extend(verified_lines(&config.data, &verified));
+            lines.push(format!("repaired; the damaged log is in {}", aside.display()));
+            (lines, 0)
         }
-    }
-    Ok(true)
-}
-
-fn check(overrides: &Overrides) -> ExitCode {
-    let findings = cli::check(overrides, Clock::start().now().wall);
-    findings.lines.iter().for_each(|line| println!("{line}"));
-    ExitCode::from(u8::from(findings.errors > 0))
+    })
 }
 
 fn relay(overrides: &Overrides) -> Result<(), RunError> {

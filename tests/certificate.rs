@@ -5,9 +5,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 
+use log::Level;
 use mnm::base::Wall;
-use mnm::certificate::{self, Identity};
-use mnm::config::{CertificatePaths, Config, ConfigError, Listen};
+use mnm::certificate::{self, Identity, OpenError};
+use mnm::config::{CertificatePaths, Config, Listen, Remark};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, NamedGroup, ProtocolVersion, RootCertStore, ServerConnection};
@@ -25,7 +26,7 @@ fn own_config(data: &Path, addresses: &[&str]) -> Config {
     Config { data: data.to_path_buf(), listen, ..Config::default() }
 }
 
-fn open(config: &Config) -> Result<Identity, ConfigError> {
+fn open(config: &Config) -> Result<Identity, OpenError> {
     Ok(certificate::open_all(config, NOW)?.remove(0))
 }
 
@@ -53,13 +54,17 @@ impl Files {
 
 /// A certificate for `names` from a small authority, with its key; the authority's own certificate last.
 fn issued(names: &[&str], from: i32, to: i32) -> (String, KeyPair, CertificateDer<'static>) {
+    issued_until(names, (from, 1, 1), (to, 1, 1))
+}
+
+fn issued_until(names: &[&str], from: (i32, u8, u8), to: (i32, u8, u8)) -> (String, KeyPair, CertificateDer<'static>) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut leaf = CertificateParams::new(names.iter().map(|name| name.to_string()).collect::<Vec<_>>()).unwrap();
     leaf.distinguished_name = rcgen::DistinguishedName::new();
-    (leaf.not_before, leaf.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+    (leaf.not_before, leaf.not_after) = (date_time_ymd(from.0, from.1, from.2), date_time_ymd(to.0, to.1, to.2));
     let leaf = leaf.signed_by(&key, &authority).unwrap();
     (leaf.pem(), key, authority.der().clone())
 }
@@ -148,7 +153,7 @@ fn bad_files_are_told_apart() {
         (&chain, &sealed, &["k.pem: holds a private key under a passphrase", "openssl pkey -in"]),
         ("0\u{1}", &key, &["c.pem: is binary (DER)", "openssl x509 -inform der"]),
         (&chain, "0\u{1}", &["k.pem: is binary (DER)", "openssl pkey -inform der"]),
-        (cut, &key, &["c.pem: is damaged PEM"]),
+        (cut, &key, &["c.pem: is damaged PEM (it ends before the line -----END CERTIFICATE-----)"]),
         (not_x509, &key, &["c.pem: its first certificate cannot be read"]),
         (&chain, &other.serialize_pem(), &["k.pem: is not the key of", "c.pem"]),
     ];
@@ -183,6 +188,13 @@ fn what_clients_may_stumble_over_is_remarked() {
         let remarks = open(&files.config(":0")).unwrap().certificate.remarks.clone();
         assert!(remarks.iter().any(|remark| remark.sentence.contains(fragment)), "{remarks:?}");
     }
+    // NOW is 2026-01-01.
+    for (to, ends) in [((2026, 1, 14), true), ((2026, 1, 16), false)] {
+        let (chain, key, _) = issued_until(&["relay.example.org"], (2025, 1, 1), to);
+        let remarks = open(&Files::new(&chain, &key.serialize_pem()).config(":0")).unwrap().certificate.remarks.clone();
+        let told = remarks.iter().any(|remark| remark.level == Level::Warn && remark.sentence.contains("ends on 2026-01-14; renew it"));
+        assert_eq!(told, ends, "{remarks:?}");
+    }
     let (chain, key, _) = issued(&["relay.example.org"], 2025, 2035);
     let files = Files::new(&chain, &key.serialize_pem());
     let open_key = |bits| {
@@ -203,7 +215,10 @@ fn clients_are_told_the_right_sign_and_name() {
         open(&config).unwrap().certificate.client_address(&config.listen[0], port)
     };
     assert_eq!(told(":0", 8443), "+relay.example.org:8443");
-    assert_eq!(told("[::1]:0", 7), "+[::1]:7");
+    assert_eq!(told("192.0.2.1:0", 7), "+192.0.2.1:7");
+    assert_eq!(told("other.example.org:0", 7), "+other.example.org:7", "the wildcard covers it");
+    assert_eq!(told("[::1]:0", 7), "+relay.example.org:7", "clients would not find this address in the certificate");
+    assert_eq!(told("relay:0", 7), "+relay.example.org:7");
 
     let directory = tempfile::tempdir().unwrap();
     let config = own_config(directory.path(), &["127.0.0.1:0"]);
@@ -216,6 +231,54 @@ fn clients_are_told_the_right_sign_and_name() {
     assert_eq!(fingerprint.len(), "SHA-256 ".len() + 32 * 3 - 1);
     assert!(fingerprint.starts_with(&format!("SHA-256 {:02X}:{:02X}:", own.fingerprint[0], own.fingerprint[1])), "{fingerprint}");
     assert!(own.covers("LOCALHOST"));
+}
+
+#[test]
+fn a_host_name_that_the_certificate_lacks_is_remarked() {
+    let (chain, key, _) = issued(&["relay.example.org"], 2025, 2035);
+    let files = Files::new(&chain, &key.serialize_pem());
+    let remarks = |address: &str| {
+        let config = files.config(address);
+        certificate::remarks(&config, &certificate::open_all(&config, NOW).unwrap())
+    };
+    let lacking =
+        |remark: &Remark| remark.level == Level::Warn && remark.sentence.contains("is good for relay.example.org and not for chat.");
+    assert!(remarks("chat.example.org:1").iter().any(lacking));
+    for fine in ["relay.example.org:1", "127.0.0.1:1", ":1"] {
+        assert!(!remarks(fine).iter().any(|remark| remark.sentence.contains("is good for")), "{fine}");
+    }
+}
+
+#[test]
+fn a_chain_in_disorder_is_remarked() {
+    let (leaf, key, authority) = issued(&["relay.example.org"], 2025, 2035);
+    let (_, _, stranger) = issued(&["relay.example.org"], 2025, 2035);
+    let pem = |der: &CertificateDer<'_>| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", data_encoding::BASE64.encode(der))
+    };
+    // The stranger's authority has the same name and another key.
+    for (next, good) in [(authority, true), (stranger, false)] {
+        let files = Files::new(&format!("{leaf}{}", pem(&next)), &key.serialize_pem());
+        let remarks = open(&files.config(":0")).unwrap().certificate.remarks.clone();
+        let told = remarks.iter().any(|remark| remark.sentence.contains("certificate 1 in it is not signed by certificate 2"));
+        assert_eq!(told, !good, "{remarks:?}");
+    }
+}
+
+#[test]
+fn keys_and_certificates_that_tls_has_no_use_for_name_what_it_has() {
+    // Made with openssl, since rcgen makes nothing of the kind; the keys are of no use for anything.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates");
+    for (name, fragments) in [
+        ("v1", ["X.509 version 1", "issue a version 3 certificate"]),
+        ("rsa1024", ["cannot be used", "RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519"]),
+        ("secp256k1", ["cannot be used", "RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519"]),
+    ] {
+        let read = |ending: &str| fs::read_to_string(folder.join(format!("{name}.{ending}"))).unwrap();
+        let error =
+            open(&Files::new(&read("crt"), &read("key")).config(":0")).err().unwrap_or_else(|| panic!("{name} is taken")).to_string();
+        fragments.iter().for_each(|fragment| assert!(error.contains(fragment), "{error}\nlacks: {fragment}"));
+    }
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The command line, and what `mnm check` tells.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use clap::{CommandFactory, Parser};
 use log::LevelFilter;
 use mnm::base::Wall;
-use mnm::cli;
 use mnm::config::Overrides;
+use mnm::store::Directory;
+use mnm::{check, cli};
 
 #[test]
 fn the_command_line_is_read() {
@@ -35,7 +38,7 @@ fn checking_tells_everything_and_changes_nothing() {
     let check = |text: &str| {
         let file = here.join("mnm.conf");
         fs::write(&file, text).unwrap();
-        cli::check(&Overrides { config: Some(file), ..Overrides::default() }, Wall(1_767_225_600_000_000_000))
+        check::check(&Overrides { config: Some(file), ..Overrides::default() }, Wall(1_767_225_600_000_000_000))
     };
     let good = check(r#"{"listen":{"laddr":"127.0.0.1:0"},"ntp":{}}"#);
     let text = good.lines.join("\n");
@@ -47,9 +50,12 @@ fn checking_tells_everything_and_changes_nothing() {
 
     let bad = check(r#"{"data":"mnm.conf","listen":[{"laddr":"192.0.2.1:1"},{"laddr":"127.0.0.1:0","certPath":"c","keyPath":"k"}]}"#);
     let text = bad.lines.join("\n");
-    for fragment in
-        ["mnm.conf is not a directory", "listen[0].laddr is 192.0.2.1:1, which cannot", "c: the certificate is not there", "not start"]
-    {
+    for fragment in [
+        "mnm.conf: is a file and not a directory",
+        "listen[0].laddr is 192.0.2.1:1, which cannot",
+        "c: the certificate is not there",
+        "not start",
+    ] {
         assert!(text.contains(fragment), "{text}\nlacks: {fragment}");
     }
 
@@ -60,4 +66,45 @@ fn checking_tells_everything_and_changes_nothing() {
     let beside = check(&format!(r#"{{"listen":{{"laddr":"{}"}}}}"#, taken.local_addr().unwrap()));
     assert_eq!(beside.errors, 0, "a relay that runs is no error: {:?}", beside.lines);
     assert!(beside.lines.iter().any(|line| line.starts_with("warning: ") && line.contains("another mnm?")), "{:?}", beside.lines);
+    let verdict = beside.lines.last().unwrap();
+    assert!(verdict.starts_with("the relay would start once the program that listens on"), "{verdict}");
+}
+
+#[test]
+fn what_a_start_would_stumble_over_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let check = |data: &Path, listen: &[&str]| {
+        let listen = listen.iter().map(|address| address.to_string()).collect();
+        let file = here.join("mnm.conf");
+        fs::write(&file, "{}").unwrap();
+        let overrides = Overrides { config: Some(file), data: Some(data.to_path_buf()), listen, ..Overrides::default() };
+        let found = check::check(&overrides, Wall(1_767_225_600_000_000_000));
+        (found.errors, found.lines.join("\n"))
+    };
+    let expect = |(errors, text): (usize, String), expected: usize, fragments: &[&str]| {
+        assert_eq!(errors, expected, "{text}");
+        fragments.iter().for_each(|fragment| assert!(text.contains(fragment), "{text}\nlacks: {fragment}"));
+    };
+
+    let data = here.join("data");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let all = format!(":{}", free.port());
+    let own = free.to_string();
+    expect(check(&data, &[&own, &all]), 1, &[&format!("--listen ({own}) takes already"), "would not start"]);
+
+    symlink("nowhere", here.join("dangling")).unwrap();
+    expect(check(&here.join("dangling"), &["127.0.0.1:0"]), 1, &["dangling: is a symbolic link to nowhere, which is not there"]);
+
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).unwrap();
+    expect(check(&data, &["127.0.0.1:0"]), 0, &["warning: ", "every user of this machine may write", "chmod 700"]);
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+
+    let held = Directory::open(&data).unwrap();
+    expect(check(&data, &["127.0.0.1:0"]), 0, &["is using the data directory", "would start once the process that uses"]);
+    drop(held);
+
+    fs::write(data.join("0000000001.seg"), [7; 4096]).unwrap();
+    expect(check(&data, &["127.0.0.1:0"]), 1, &["0000000001.seg is damaged at offset 0"]);
 }

@@ -128,7 +128,9 @@ fn limits_are_read() {
 fn mistakes_are_named_in_full() {
     let cases: &[(&str, &[&str])] = &[
         // Not JSON.
-        ("", &["line 1, column 0", "EOF"]),
+        ("", &["is empty; expected one JSON object"]),
+        (" \n", &["is empty; expected one JSON object"]),
+        ("{", &["line 1, column 1", "EOF"]),
         ("{\n  \"name\": \"x\",\n}", &["line 3, column 1", "trailing comma"]),
         ("{\n// no\n}", &["line 2, column 1", "comments are keys that begin with #"]),
         ("{} {}", &["line 1, column 4", "trailing characters"]),
@@ -146,7 +148,8 @@ fn mistakes_are_named_in_full() {
         (r#"{"limits":{"segment_bytes":4194304,"segment_bytes":4194304}}"#, &["limits.segment_bytes is given twice"]),
         // Wrong types.
         (r#"{"name":5}"#, &["name is 5; expected the site's name, as a text"]),
-        (r#"{"name":""}"#, &[r#"name is """#]),
+        (r#"{"name":""}"#, &[r#"name is "", but must not be empty; expected the site's name"#]),
+        (r#"{"data":""}"#, &[r#"data is "", but must not be empty; expected the path"#]),
         (r#"{"name":"a\u0007"}"#, &["name is", "without control characters"]),
         (r#"{"data":[]}"#, &["data is a list; expected the path of a directory"]),
         (r#"{"auth":"yes"}"#, &[r#"auth is "yes"; expected true or false"#]),
@@ -168,6 +171,7 @@ fn mistakes_are_named_in_full() {
             r#"{"limits":{"segment_bytes":1048575}}"#,
             &["limits.segment_bytes is 1048575; expected a whole number from 4194304 to 1073741824"],
         ),
+        (r#"{"limits":{"segment_bytes":5000001}}"#, &["limits.segment_bytes is 5000001; expected a multiple of 8, such as 5000000"]),
         (r#"{"limits":{"idle_timeout_s":0}}"#, &["limits.idle_timeout_s is 0; expected a number of seconds from 0.01 to 86400"]),
         (r#"{"limits":{"login_timeout_s":-5}}"#, &["limits.login_timeout_s is -5"]),
         (r#"{"limits":{"stall_timeout_s":86401}}"#, &["limits.stall_timeout_s is 86401"]),
@@ -177,7 +181,8 @@ fn mistakes_are_named_in_full() {
         // Addresses and certificates.
         (r#"{"listen":{}}"#, &["listen lacks laddr; expected host:port"]),
         (r#"{"listen":[]}"#, &["listen is an empty list"]),
-        (r#"{"listen":":443"}"#, &[r#"listen is ":443"; expected an object"#]),
+        (r#"{"listen":":443"}"#, &[r#"listen is ":443"; expected an object, {"laddr": "host:port"}, or a list of such objects"#]),
+        (r#"{"listen":{"laddr":"https://relay:443"}}"#, &[r#"laddr is "https://relay:443", but takes"#, "without a scheme", "host:port"]),
         (r#"{"listen":[{"laddr":":1"},{"laddr":"2"}]}"#, &[r#"listen[1].laddr is "2", without a port; expected host:port"#]),
         (r#"{"listen":[{"laddr":":1"},{"laddr":":1"}]}"#, &["listen[1] repeats listen[0].laddr"]),
         (r#"{"listen":{"laddr":":http"}}"#, &["listen.laddr", "port is not a number from 0 to 65535"]),
@@ -190,13 +195,22 @@ fn mistakes_are_named_in_full() {
         (r#"{"authby":[{"label":"l","login":["a"],"token":["b",""]}]}"#, &["authby[0].login has 1 items; expected two texts"]),
         (
             r#"{"authby":[{"label":"l","login":["",""],"token":["b",""]}]}"#,
-            &[r#"authby[0].login[0] is ""; expected an address, as a text"#],
+            &[r#"authby[0].login[0] is "", but must not be empty; expected an address, as a text"#],
         ),
         (r#"{"authby":[{"label":"l","login":["a",1],"token":["b",""]}]}"#, &["authby[0].login[1] is 1; expected parameters"]),
     ];
     for (text, fragments) in cases {
         refuse(text, fragments);
     }
+}
+
+#[test]
+fn complaints_tell_the_line() {
+    refuse("{\n  \"name\": \"x\",\n\n  \"nmae\": 5\n}", &["line 4: nmae is not a known key"]);
+    refuse("\u{feff}{\n\"limits\": {\n  \"idle_timeout_s\": 0\n}}", &["line 3: limits.idle_timeout_s is 0"]);
+    refuse("{\"ntp\":\n{\"hosts\":\n[\"a\",\n1]}}", &["line 2: ntp.hosts[1] is 1"]);
+    // With escapes in a key, that of the nearest key around it.
+    refuse("{\n\"limits\": {\n\"\\u0061\": 1}}", &["line 2: limits.a is not a known key"]);
 }
 
 #[test]
@@ -260,6 +274,10 @@ fn flags_overrule_the_file() {
     assert_eq!(addresses, ["[::1]:0", "localhost:9"]);
     let kept = Some(CertificatePaths { chain: directory.path().join("c"), key: directory.path().join("k") });
     assert!(config.listen.iter().all(|listen| listen.certificate == kept));
+
+    let empty = Overrides { data: Some("".into()), ..overrides.clone() };
+    let error = Config::load(&empty).unwrap_err().to_string();
+    assert!(error.starts_with(r#"command line: --data is "", but must not be empty"#), "{error}");
 
     let wrong = Overrides { listen: vec!["nowhere".into()], ..overrides };
     let error = Config::load(&wrong).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! `mnm verify`: a whole log, a damaged one, one in use, none at all.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,6 +93,38 @@ fn a_log_in_use_and_one_that_is_not_there_are_told() {
     drop(held);
     let missing = directory.path().join("elsewhere");
     let (status, said) = verify(&missing);
-    assert_eq!(status, Some(5), "{said}");
-    assert!(said.contains("elsewhere") && !missing.exists(), "{said}");
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("elsewhere: there is no such directory") && !missing.exists(), "{said}");
+    let file = directory.path().join("lock");
+    let (status, said) = verify(&file);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("lock: is a file and not a directory"), "{said}");
+}
+
+#[test]
+fn a_directory_without_a_log_stays_as_it_is() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let (status, said) = verify(directory.path());
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("there is no log in this directory"), "{said}");
+    assert_eq!(content(directory.path()), []);
+}
+
+#[test]
+fn a_copy_needs_no_lock_and_no_right_to_write() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    write_log(directory.path());
+    for (file, _) in content(directory.path()) {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o400)).unwrap();
+    }
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    let (status, said) = verify(directory.path());
+    assert_eq!(status, Some(0), "{said}");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_file(directory.path().join("lock")).unwrap();
+    let (status, said) = verify(directory.path());
+    assert_eq!(status, Some(0), "{said}");
+    assert!(!directory.path().join("lock").exists(), "it was made");
 }

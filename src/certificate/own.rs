@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use time::{Duration, OffsetDateTime};
 
-use super::{Certificate, load, pem};
+use super::{Certificate, OpenError, load, pem};
 use crate::base::Wall;
 use crate::config::{CertificatePaths, ConfigError, Remark};
 
@@ -49,7 +49,7 @@ pub(super) fn is_there(paths: &CertificatePaths) -> Result<bool, ConfigError> {
 }
 
 /// Loads the relay's own certificate, after making it if it is not there.
-pub(super) fn open_or_make(paths: &CertificatePaths, hosts: &[String], now: Wall) -> Result<Certificate, ConfigError> {
+pub(super) fn open_or_make(paths: &CertificatePaths, hosts: &[String], now: Wall) -> Result<Certificate, OpenError> {
     let made_now = !is_there(paths)?;
     if made_now {
         make(paths, hosts, now)?;
@@ -66,9 +66,9 @@ fn missing_name(chain: &Path, host: &str) -> Remark {
     Remark::info(format!("{file}: the certificate does not name {host}; clients that take it as it is do not mind"))
 }
 
-fn make(paths: &CertificatePaths, hosts: &[String], now: Wall) -> Result<(), ConfigError> {
+fn make(paths: &CertificatePaths, hosts: &[String], now: Wall) -> Result<(), OpenError> {
     if let Some(directory) = paths.key.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        let unmakable = |error| unwritable(directory, &error);
+        let unmakable = |error| unwritable(directory, error);
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unmakable)?;
     }
     let failed = |error: rcgen::Error| {
@@ -119,8 +119,8 @@ pub(super) fn host_name() -> Option<String> {
 }
 
 /// Writes a file whole or not at all, durably, with `mode` from its first moment.
-fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), ConfigError> {
-    write_renamed(file, content, mode).map_err(|error| unwritable(file, &error))
+fn write(file: &Path, content: &[u8], mode: u32) -> Result<(), OpenError> {
+    write_renamed(file, content, mode).map_err(|error| unwritable(file, error))
 }
 
 fn write_renamed(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
@@ -140,10 +140,10 @@ fn write_renamed(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> ConfigError {
-    ConfigError::about_file(
-        path,
-        format!("cannot be written ({error})"),
-        "give the user that runs mnm a data directory of its own with --data or \"data\"",
-    )
+fn unwritable(path: &Path, error: io::Error) -> OpenError {
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        return OpenError::DiskFull { file: path.to_path_buf(), source: error };
+    }
+    let trouble = format!("cannot be written ({error})");
+    ConfigError::about_file(path, trouble, "give the user that runs mnm a data directory of its own with --data or \"data\"").into()
 }

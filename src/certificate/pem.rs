@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::ConfigError;
@@ -44,8 +44,14 @@ fn read(file: &Path, what: &str) -> Result<Vec<u8>, ConfigError> {
     })
 }
 
-fn broken(file: &Path, error: &impl std::fmt::Display) -> ConfigError {
-    ConfigError::about_file(file, format!("is damaged PEM ({error})"), "copy it again from its source")
+fn broken(file: &Path, error: &pem::Error) -> ConfigError {
+    let shown = |octets: &[u8]| String::from_utf8_lossy(octets).trim().escape_debug().to_string();
+    let why = match error {
+        pem::Error::MissingSectionEnd { end_marker } => format!("it ends before the line -----END {}-----", shown(end_marker)),
+        pem::Error::IllegalSectionStart { line } => format!("the line {} begins nothing", shown(line)),
+        other => other.to_string(),
+    };
+    ConfigError::about_file(file, format!("is damaged PEM ({why})"), "copy it again from its source")
 }
 
 /// What the file holds instead of what was wanted.

@@ -16,6 +16,10 @@ const WINDOW_MAX: u64 = 4096;
 /// From 10 ms, so that tests need not wait, to a day.
 const SECONDS: RangeInclusive<f64> = 0.01..=86400.0;
 
+/// Records start at multiples of this in their segment (docs/STORE_FORMAT.md), so the last octets of another size would be
+/// of no use.
+const SEGMENT_STEP: u64 = 8;
+
 /// The limits of one site. Keys in the file are the field names, with `_s` (seconds) for durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -37,7 +41,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// How long a closed link may take to read our last words; `linger_timeout_s`.
     pub linger_timeout: Duration,
-    /// The size of a log segment, in octets; [`limits::SEGMENT_BYTES_MIN`] to [`limits::SEGMENT_BYTES_MAX`].
+    /// The size of a log segment, in octets; [`limits::SEGMENT_BYTES_MIN`] to [`limits::SEGMENT_BYTES_MAX`], a
+    /// multiple of 8.
     pub segment_bytes: u32,
 }
 
@@ -60,7 +65,6 @@ impl Default for Limits {
 
 impl Limits {
     pub(super) fn read(at: &At<'_>) -> Result<Limits, ConfigError> {
-        let segment_range = u64::from(limits::SEGMENT_BYTES_MIN)..=u64::from(limits::SEGMENT_BYTES_MAX);
         let standard = Limits::default();
         let mut fields = at.fields()?;
         let fields = &mut fields;
@@ -76,7 +80,7 @@ impl Limits {
             takeover_silence: seconds(fields, "takeover_silence_s")?.unwrap_or(standard.takeover_silence),
             stall_timeout: seconds(fields, "stall_timeout_s")?.unwrap_or(standard.stall_timeout),
             linger_timeout: seconds(fields, "linger_timeout_s")?.unwrap_or(standard.linger_timeout),
-            segment_bytes: integer(fields, "segment_bytes", segment_range)?.map_or(standard.segment_bytes, |n| n as u32),
+            segment_bytes: segment_bytes(fields)?.unwrap_or(standard.segment_bytes),
         };
         fields.finish()?;
         Ok(read)
@@ -85,6 +89,18 @@ impl Limits {
 
 fn integer(fields: &mut Fields<'_>, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, ConfigError> {
     fields.get(name).map(|at| at.integer(range)).transpose()
+}
+
+/// Refused and not rounded: what the file says should be what the files have.
+fn segment_bytes(fields: &mut Fields<'_>) -> Result<Option<u32>, ConfigError> {
+    let range = u64::from(limits::SEGMENT_BYTES_MIN)..=u64::from(limits::SEGMENT_BYTES_MAX);
+    let Some(at) = fields.get("segment_bytes") else { return Ok(None) };
+    let octets = at.integer(range)?;
+    if octets % SEGMENT_STEP != 0 {
+        let below = octets - octets % SEGMENT_STEP;
+        return Err(at.error(format_args!("is {octets}"), format!("expected a multiple of {SEGMENT_STEP}, such as {below}")));
+    }
+    Ok(Some(octets as u32))
 }
 
 fn seconds(fields: &mut Fields<'_>, name: &'static str) -> Result<Option<Duration>, ConfigError> {

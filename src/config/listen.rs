@@ -66,11 +66,8 @@ impl Listen {
 
     /// Reads `listen`: one object or a list of them.
     pub(super) fn read_all(at: &At<'_>, base: &Path) -> Result<Vec<Listen>, ConfigError> {
-        if !at.is_list() {
-            return Ok(vec![Listen::read(at, base)?]);
-        }
         let mut all: Vec<Listen> = Vec::new();
-        for item in at.items()? {
+        for item in at.one_or_more("{\"laddr\": \"host:port\"}")? {
             let listen = Listen::read(&item, base)?;
             if let Some(earlier) = all.iter().find(|earlier| earlier.port != 0 && earlier.address() == listen.address()) {
                 return Err(item.error(format_args!("repeats {}", earlier.said.1), "list each address once"));
@@ -111,15 +108,20 @@ impl Listen {
         self.host.is_empty() || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified())
     }
 
+    /// Whether the host is a name, which may have several addresses.
+    pub fn is_name(&self) -> bool {
+        !self.host.is_empty() && self.host.parse::<IpAddr>().is_err()
+    }
+
     /// The address as one would write it, `host:port`.
     pub fn address(&self) -> String {
         join(&self.host, self.port)
     }
 
-    /// What to try in turn until one can be bound; never empty.
+    /// The addresses that may be bound; never empty.
     ///
-    /// `:port` gives `[::]`, which takes IPv4 as well wherever the system has both, then `0.0.0.0`. A host name gives
-    /// its addresses, IPv4 first; it is asked of the resolver here, which may take seconds.
+    /// `:port` gives `[::]`, which takes IPv4 as well wherever the system has both, then `0.0.0.0` for where it has not.
+    /// A host name gives all its addresses, IPv4 first; it is asked of the resolver here, which may take seconds.
     ///
     /// # Errors
     /// When a host name has no address.
@@ -145,9 +147,17 @@ impl Listen {
                 "choose a port from 1024 up, or allow this one: setcap cap_net_bind_service=+ep on the mnm program".into()
             }
             ErrorKind::AddrNotAvailable => format!("use an address that this machine has, or :{} for all", self.port),
+            // EMFILE and ENFILE, the same on every Unix.
+            _ if matches!(error.raw_os_error(), Some(24 | 23)) => "raise the limit of open files (ulimit -n)".into(),
             _ => "choose another address".to_string(),
         };
         self.error(format!("is {}, which cannot be listened on ({error})", self.address()), cure)
+    }
+
+    /// The sentence for an address that an earlier entry has taken.
+    pub fn overlap_error(&self, earlier: &Listen) -> ConfigError {
+        let trouble = format!("is {}, which {} ({}) takes already", self.address(), earlier.said.1, earlier.address());
+        self.error(trouble, "keep one of the two, or give one another port")
     }
 
     fn error(&self, trouble: String, cure: impl Into<String>) -> ConfigError {
@@ -175,6 +185,9 @@ fn ipv4_first(mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Takes `host:port` apart; the error continues the sentence that begins with the key.
 fn split(text: &str) -> Result<(String, u16), String> {
+    if text.contains("://") {
+        return Err(format!("is {text:?}, but takes an address without a scheme or a path"));
+    }
     let Some((host, port)) = text.rsplit_once(':') else { return Err(format!("is {text:?}, without a port")) };
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let well_formed = match in_brackets {
@@ -217,7 +230,7 @@ mod tests {
             ("::1:443", "brackets"),
             ("[relay]:443", "neither a name nor an address"),
             ("*:443", "neither a name nor an address"),
-            ("https://relay:443", "brackets"),
+            ("https://relay:443", "without a scheme"),
             ("relay:", "port is not"),
             ("relay:+1", "port is not"),
             ("relay:65536", "port is not"),

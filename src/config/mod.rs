@@ -8,6 +8,7 @@
 //! certificates that are named (see [`crate::certificate`]).
 
 mod auth;
+mod data;
 mod error;
 mod limits;
 mod listen;
@@ -21,6 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use log::LevelFilter;
 
 pub use auth::AuthBy;
+pub use data::DataPlace;
 pub use error::{ConfigError, Remark};
 pub use limits::Limits;
 pub use listen::{CertificatePaths, Listen, join};
@@ -157,7 +159,7 @@ impl Config {
     pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
         let document = Node::parse(text, file)?;
         let base = file.parent().unwrap_or(Path::new(""));
-        let mut fields = At::root(file, &document).fields()?;
+        let mut fields = At::root(file, text, &document).fields()?;
         let standard = Config::default();
 
         let name = fields.get("name").as_ref().map(site_name).transpose()?;
@@ -191,6 +193,9 @@ impl Config {
 
     fn overrule(&mut self, overrides: &Overrides) -> Result<(), ConfigError> {
         if let Some(data) = &overrides.data {
+            if data.as_os_str().is_empty() {
+                return Err(ConfigError::new("command line", "--data is \"\", but must not be empty", "expected the path of a directory"));
+            }
             self.data = data.clone();
         }
         if let Some(level) = overrides.log {

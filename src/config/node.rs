@@ -20,13 +20,32 @@ pub(super) enum Node {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Object(Vec<(Key, Node)>),
+}
+
+/// A key of an object, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Key {
+    pub(super) name: String,
+    /// Where the document keeps it in memory: serde tells no positions, but hands out what it need not unescape in place.
+    address: Option<usize>,
+}
+
+impl Key {
+    /// The line of `text`, which it was read from; `None` for a key that is written with escapes.
+    pub(super) fn line(&self, text: &str) -> Option<usize> {
+        let before = self.address?.checked_sub(text.as_ptr().addr())?;
+        Some(text.get(..before)?.matches('\n').count() + 1)
+    }
 }
 
 impl Node {
     /// Reads a document; a byte order mark before it is tolerated.
     pub(super) fn parse(text: &str, file: &Path) -> Result<Node, ConfigError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(ConfigError::about_file(file, "is empty", "expected one JSON object; {} takes every default"));
+        }
         serde_json::from_str(text).map_err(|error| syntax_error(&error, file))
     }
 
@@ -58,6 +77,30 @@ fn syntax_error(error: &serde_json::Error, file: &Path) -> ConfigError {
     let reason = whole.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&whole);
     let trouble = format!("line {line}, column {column} is not JSON ({reason})");
     ConfigError::about_file(file, trouble, "expected one JSON object; comments are keys that begin with #")
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Key, E> {
+        Ok(Key { name: name.into(), address: Some(name.as_ptr().addr()) })
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+        Ok(Key { name: name.into(), address: None })
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {

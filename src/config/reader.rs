@@ -13,20 +13,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::ConfigError;
-use super::node::{Node, quote};
+use super::node::{Key, Node, quote};
 
 /// A value and where it stands.
 #[derive(Clone)]
 pub(super) struct At<'a> {
     file: &'a Path,
+    text: &'a str,
     path: String,
+    /// The line of its key, or of the nearest one around it.
+    line: Option<usize>,
     node: &'a Node,
 }
 
 impl<'a> At<'a> {
     /// The document as a whole.
-    pub(super) fn root(file: &'a Path, node: &'a Node) -> At<'a> {
-        At { file, path: String::new(), node }
+    pub(super) fn root(file: &'a Path, text: &'a str, node: &'a Node) -> At<'a> {
+        At { file, text, path: String::new(), line: None, node }
     }
 
     /// The full path, as in `listen[1].laddr`, each key as the file spells it.
@@ -42,7 +45,8 @@ impl<'a> At<'a> {
     /// A complaint about this value.
     pub(super) fn error(&self, trouble: impl Display, cure: impl Into<String>) -> ConfigError {
         let path = if self.path.is_empty() { "the document" } else { &self.path };
-        ConfigError::about_file(self.file, format!("{path} {trouble}"), cure)
+        let line = self.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        ConfigError::about_file(self.file, format!("{line}{path} {trouble}"), cure)
     }
 
     fn unexpected(&self, expected: impl Display) -> ConfigError {
@@ -53,9 +57,9 @@ impl<'a> At<'a> {
     pub(super) fn fields(&self) -> Result<Fields<'a>, ConfigError> {
         let Node::Object(entries) = self.node else { return Err(self.unexpected("an object, {…}")) };
         let mut fields = Fields { at: self.clone(), entries: Vec::new(), known: Vec::new() };
-        for (key, node) in entries.iter().filter(|(key, _)| !key.starts_with('#')) {
-            if let Some((earlier, _)) = fields.entry(key) {
-                let trouble = format!("is given twice (first as {})", quote(earlier));
+        for (key, node) in entries.iter().filter(|(key, _)| !key.name.starts_with('#')) {
+            if let Some((earlier, _)) = fields.entry(&key.name) {
+                let trouble = format!("is given twice (first as {})", quote(&earlier.name));
                 return Err(fields.child(key, node).error(trouble, "keep one of them"));
             }
             fields.entries.push((key, node));
@@ -66,20 +70,24 @@ impl<'a> At<'a> {
     /// The items of a list.
     pub(super) fn items(&self) -> Result<Vec<At<'a>>, ConfigError> {
         let Node::List(items) = self.node else { return Err(self.unexpected("a list, […]")) };
-        let item = |(index, node)| At { file: self.file, path: format!("{}[{index}]", self.path), node };
+        let item = |(index, node)| At { path: format!("{}[{index}]", self.path), node, ..self.clone() };
         Ok(items.iter().enumerate().map(item).collect())
     }
 
-    /// Whether this is a list, where a list or a single item may stand.
-    pub(super) fn is_list(&self) -> bool {
-        matches!(self.node, Node::List(_))
+    /// The items where a list or a single object may stand. `what` says what an object looks like, for the complaint.
+    pub(super) fn one_or_more(&self, what: &str) -> Result<Vec<At<'a>>, ConfigError> {
+        match self.node {
+            Node::List(_) => self.items(),
+            Node::Object(_) => Ok(vec![self.clone()]),
+            _ => Err(self.unexpected(format_args!("an object, {what}, or a list of such objects"))),
+        }
     }
 
     /// A text that is not empty. `what` says what it should be, for the complaint.
     pub(super) fn text(&self, what: &str) -> Result<&'a str, ConfigError> {
-        match self.node {
-            Node::Text(text) if !text.is_empty() => Ok(text),
-            _ => Err(self.unexpected(format_args!("{what}, as a text"))),
+        match self.any_text(what)? {
+            "" => Err(self.error("is \"\", but must not be empty", format!("expected {what}, as a text"))),
+            text => Ok(text),
         }
     }
 
@@ -134,7 +142,7 @@ impl<'a> At<'a> {
 /// The keys of one object, and which of them were asked for.
 pub(super) struct Fields<'a> {
     at: At<'a>,
-    entries: Vec<(&'a str, &'a Node)>,
+    entries: Vec<(&'a Key, &'a Node)>,
     known: Vec<&'static str>,
 }
 
@@ -152,21 +160,23 @@ impl<'a> Fields<'a> {
     /// Names it, the nearest known spelling if one is near, and all known keys.
     pub(super) fn finish(&self) -> Result<(), ConfigError> {
         let known = |key: &str| self.known.iter().any(|name| name.eq_ignore_ascii_case(key));
-        let Some((key, node)) = self.entries.iter().find(|(key, _)| !known(key)) else { return Ok(()) };
-        let hint = nearest(key, &self.known).map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+        let Some((key, node)) = self.entries.iter().find(|(key, _)| !known(&key.name)) else { return Ok(()) };
+        let hint = nearest(&key.name, &self.known).map(|name| format!("did you mean {name}? ")).unwrap_or_default();
         Err(self.child(key, node).error("is not a known key", format!("{hint}known here: {}", self.known.join(", "))))
     }
 
-    fn entry(&self, name: &str) -> Option<(&'a str, &'a Node)> {
-        self.entries.iter().copied().find(|(key, _)| key.eq_ignore_ascii_case(name))
+    fn entry(&self, name: &str) -> Option<(&'a Key, &'a Node)> {
+        self.entries.iter().copied().find(|(key, _)| key.name.eq_ignore_ascii_case(name))
     }
 
-    fn child(&self, key: &str, node: &'a Node) -> At<'a> {
+    fn child(&self, key: &Key, node: &'a Node) -> At<'a> {
+        let line = key.line(self.at.text).or(self.at.line);
+        let key = &key.name;
         // A key from the file is shown raw when it is plain, and quoted when it could mislead a reader of the log.
         let plain = !key.is_empty() && key.len() <= 60 && key.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
         let key = if plain { key.to_string() } else { quote(key) };
         let path = if self.at.path.is_empty() { key } else { format!("{}.{key}", self.at.path) };
-        At { file: self.at.file, path, node }
+        At { path, line, node, ..self.at }
     }
 }
 

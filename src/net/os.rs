@@ -1,4 +1,4 @@
-//! The operating system's side of the loop: readiness, accepting, signals. The only file that knows mio.
+//! The operating system's side of the loop: readiness, accepting, signals, descriptors. The only file that knows mio.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::process::{Resource, Rlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
 use super::link::Socket;
@@ -56,6 +57,8 @@ pub enum Ready {
     Accept(usize),
     /// The operator wants the program to end.
     Stop,
+    /// A terminal was closed, or somebody hopes that something is read anew.
+    Hangup,
 }
 
 /// What accepting gave.
@@ -112,13 +115,14 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Watches these listeners, and for SIGINT and SIGTERM.
+    /// Watches these listeners, and for signals. SIGUSR1 and SIGUSR2 mean nothing, but would end the program if nobody
+    /// watched for them.
     ///
     /// # Errors
     /// The operating system's.
     pub fn new(bound: Vec<Bound>) -> io::Result<Poller> {
         let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let mut listeners = Vec::new();
         for (i, bound) in bound.into_iter().enumerate() {
@@ -144,7 +148,7 @@ impl Poller {
             for event in &self.events {
                 count += 1;
                 match event.token() {
-                    SIGNALS => ready.extend(self.signals.pending().next().map(|_| Ready::Stop)),
+                    SIGNALS => ready.extend(self.signals.pending().filter_map(meaning)),
                     Token(token) if token >= LISTENERS => ready.push(Ready::Accept(token - LISTENERS)),
                     Token(slot) => {
                         let ending = event.is_read_closed() || event.is_error();
@@ -202,11 +206,33 @@ impl Poller {
     }
 }
 
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
+fn meaning(signal: i32) -> Option<Ready> {
+    match signal {
+        SIGINT | SIGTERM => Some(Ready::Stop),
+        SIGHUP => Some(Ready::Hangup),
+        _ => None,
+    }
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
+/// Lets this process have as many descriptors as it may, and says how many that is. What a shell gives by default is meant
+/// for programs that wait with `select`, which we do not.
+pub fn raise_descriptor_limit() -> u64 {
+    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    let granted = match rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        // Some systems refuse what they call the maximum. What there was is there still.
+        Err(_) => current,
+    };
+    // No limit at all.
+    granted.unwrap_or(u64::MAX)
+}
+
+/// Whether a call failed because this process or the system has no descriptor left.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     // EMFILE and ENFILE, the same on every Unix.
     matches!(error.raw_os_error(), Some(24 | 23))
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
 }

@@ -124,7 +124,7 @@ impl Relay {
             Input::Request { link, request, dialect, body } => self.request(link, request, dialect, body, now, out),
             Input::Body { link, octets } => self.body(link, octets, now, out),
             Input::Broken { link, fault } => {
-                log::info!("{link}: {fault:?}");
+                log::log!(self.level_for(link), "{link}: {fault:?}");
                 self.refuse(link, Reason::of(&fault), now, out);
             }
             Input::Blocked { link } => self.output(link, Output::Blocked(now.mono)),
@@ -279,6 +279,11 @@ impl Relay {
         }
     }
 
+    /// How loudly to tell what a peer brought about: strangers could fill a disk with it.
+    fn level_for(&self, link: LinkId) -> log::Level {
+        if self.is_member(link) { log::Level::Info } else { log::Level::Debug }
+    }
+
     fn me(&self, link: LinkId) -> Option<Me> {
         let login = self.sessions.get(link)?.login()?;
         Some(Me { link, user: login.user, node: login.node })
@@ -289,9 +294,9 @@ impl Relay {
         let Some(session) = self.sessions.get(link) else { return };
         match session.state {
             State::Closing(_) => return,
-            State::Greeting => log::info!("{link} ends: {reason} (not told: it never said which revision it speaks)"),
+            State::Greeting => log::debug!("{link} ends: {reason} (not told: it never said which revision it speaks)"),
             State::Anonymous | State::LoggedIn(_) => {
-                log::info!("{link} ends: {reason}");
+                log::log!(self.level_for(link), "{link} ends: {reason}");
                 self.cx(now, out).send(link, reply::quit(reason.words()));
             }
         }
@@ -314,6 +319,7 @@ impl Relay {
 
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         while let Some((at, link)) = self.timers.pop(now.mono) {
+            let level = self.level_for(link);
             let Some(session) = self.sessions.get_mut(link) else { continue };
             if session.armed != Some(at) {
                 continue;
@@ -321,7 +327,7 @@ impl Relay {
             session.armed = None;
             match session.due(now.mono, &self.settings.timeouts) {
                 Due::Cut(why) => {
-                    log::info!("{link} ends: {why}");
+                    log::log!(level, "{link} ends: {why}");
                     self.depart(link, now, out);
                     self.sessions.close(link);
                     out.push(Effect::Cut { link });

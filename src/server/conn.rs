@@ -43,6 +43,10 @@ pub(super) struct Conn<S> {
     pub(super) unfinished: bool,
     /// It is not read because it does not read.
     pub(super) throttled: bool,
+    /// Nobody has logged in on it yet.
+    pub(super) stranger: bool,
+    /// It broke the layer's protocol.
+    pub(super) broken: bool,
 }
 
 impl<S> Conn<S> {
@@ -68,6 +72,8 @@ impl<S: Socket> Conn<S> {
             told_blocked: false,
             unfinished: false,
             throttled: false,
+            stranger: true,
+            broken: false,
         }
     }
 

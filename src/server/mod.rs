@@ -10,8 +10,10 @@ mod backup;
 mod clock;
 mod conn;
 mod damage_report;
+mod door;
 mod gate;
 mod inlet;
+mod listeners;
 mod outbox;
 mod recovery;
 mod repair;
@@ -39,9 +41,19 @@ use crate::wire::{Dialect, RequestLimits};
 
 pub use backup::{Backup, backup};
 pub use clock::Clock;
-pub use recovery::{Facts, Verified, recover, verify};
+pub use listeners::{Listeners, Refusal};
+pub use recovery::{Facts, Verified, recover, verify, verify_directory};
 pub use repair::{Means, Repair, repair};
-pub use run::{RunError, run, settings};
+pub use run::{RunError, descriptors, run, settings};
+
+/// Links that ended before anybody logged in on them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Strangers {
+    /// How many.
+    pub ended: u64,
+    /// How many of them broke the layer's protocol, or spoke another.
+    pub broken: u64,
+}
 
 /// What looking up one device of a request's recipients counts for in its link's share of the turn, in octets: some ten
 /// nanoseconds, the time that reading as many takes.
@@ -77,6 +89,7 @@ pub struct Server<S: Socket, D: Disk> {
     maintenance: bool,
     /// When the log will be at rest, if nothing is written until then.
     rest_at: Option<Mono>,
+    strangers: Strangers,
 }
 
 impl<S: Socket, D: Disk> Server<S, D> {
@@ -103,6 +116,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             written: 0,
             maintenance: true,
             rest_at: Some(Mono::default().plus(REST_AFTER)),
+            strangers: Strangers::default(),
         }
     }
 
@@ -168,6 +182,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// How many links there are.
     pub fn links(&self) -> usize {
         self.conns.len()
+    }
+
+    /// The strangers who have gone since this was asked last.
+    pub fn take_strangers(&mut self) -> Strangers {
+        std::mem::take(&mut self.strangers)
     }
 
     /// The relay, to look at.
@@ -275,6 +294,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     fn read(&mut self, slot: usize, now: Now) -> Result<(), StoreError> {
         let Some(conn) = self.conns.get_mut(slot) else { return Ok(()) };
         conn.reads = false;
+        conn.stranger &= !conn.is_member(&self.relay);
         let mut budget = READ_BUDGET;
         loop {
             if conn.inlet.held_until().is_some() {
@@ -288,7 +308,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
             let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
             let received = conn.receive(&mut self.buffer, &mut reading);
             if let Received::Broken(error) = &received {
-                log::info!("{}: {error}", conn.id);
+                log::debug!("{}: {error}", conn.id);
+                conn.broken = true;
             }
             if matches!(received, Received::End | Received::Broken(_)) {
                 self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
@@ -316,6 +337,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 break;
             }
         }
+        conn.stranger &= !conn.is_member(&self.relay);
         // A handshake's answer, or the end of the link, is work for the writing part of the turn.
         mark_writable(conn, slot, &mut self.writable);
         Ok(())
@@ -420,6 +442,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     fn remove(&mut self, slot: usize, now: Now) {
         let mut conn = self.conns.remove(slot);
+        if conn.stranger {
+            self.strangers.ended += 1;
+            self.strangers.broken += u64::from(conn.broken);
+        }
         conn.outbox.unpin(&mut self.pins);
         self.held.remove(&slot);
         self.ended = true;

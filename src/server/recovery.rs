@@ -1,9 +1,12 @@
 //! From a log to facts, at start.
 
+use std::path::Path;
+
 use super::RunError;
 use crate::base::Entropy;
+use crate::config::{ConfigError, DataPlace};
 use crate::ledger::{Ledger, Replay};
-use crate::store::{self, Disk, Options, Recovery, Store, Watch};
+use crate::store::{self, Directory, Disk, Options, Recovery, Store, Watch};
 
 /// What the log told at start.
 pub struct Facts<D: Disk> {
@@ -37,6 +40,22 @@ pub struct Verified {
     pub recovery: Recovery,
     /// Records that nobody needs any more and that are there still.
     pub needless: usize,
+}
+
+/// The same as [`verify`], for a directory that must be there and hold a log.
+///
+/// # Errors
+/// As for [`verify`], and if there is no such directory, or no log in it.
+pub fn verify_directory(data: &Path, watch: &mut Watch<'_>) -> Result<Verified, RunError> {
+    const CURE: &str = "name the data directory of a relay with --data or \"data\"";
+    if DataPlace::look(data)?.is_to_be_made() {
+        return Err(ConfigError::about_file(data, "there is no such directory", CURE).into());
+    }
+    let verified = verify(Directory::open_to_read(data)?, watch)?;
+    match verified.recovery.segments {
+        0 => Err(ConfigError::about_file(data, "there is no log in this directory", CURE).into()),
+        _ => Ok(verified),
+    }
 }
 
 /// Reads the whole log, checks every checksum, replays it and checks that its facts do not contradict each other.

@@ -1,18 +1,18 @@
 //! From a configuration to a running relay, and its loop over the operating system.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::{Clock, Facts, Server, recover};
-use crate::base::{Mono, OsEntropy};
-use crate::certificate;
-use crate::config::{self, Config, ConfigError};
+use super::door::Door;
+use super::{Clock, Facts, Listeners, Server, recover};
+use crate::base::OsEntropy;
+use crate::certificate::{self, OpenError};
+use crate::config::{self, Config, ConfigError, DataPlace};
 use crate::ledger::ReplayError;
-use crate::limits::TURN_ACCEPTS_MAX;
-use crate::net::{Accepted, Bound, Layer, Poller, Ready, TcpSocket, TlsConfig};
-use crate::relay::{Now, Relay, Settings, Timeouts};
+use crate::limits::DESCRIPTORS_RESERVED;
+use crate::net::{self, Bound, Poller, Ready, TcpSocket, TlsConfig};
+use crate::relay::{Relay, Settings, Timeouts};
 use crate::store::{Directory, Options, StoreError};
 use crate::wire::reply::Site;
 use crate::wire::{Dialect, RequestLimits};
@@ -51,6 +51,9 @@ impl fmt::Display for RunError {
                 f,
                 "the log is intact but cannot be replayed: {error}; keep the data directory and use the version of mnm that wrote it"
             ),
+            RunError::Loop(error) if net::is_out_of_descriptors(error) => {
+                write!(f, "the event loop failed: {error}; raise the limit of open files (ulimit -n)")
+            }
             RunError::Loop(error) => write!(f, "the event loop failed: {error}; restart the relay"),
         }
     }
@@ -61,6 +64,17 @@ impl std::error::Error for RunError {}
 impl From<ConfigError> for RunError {
     fn from(error: ConfigError) -> RunError {
         RunError::Config(error)
+    }
+}
+
+impl From<OpenError> for RunError {
+    fn from(error: OpenError) -> RunError {
+        match error {
+            OpenError::Config(error) => RunError::Config(error),
+            OpenError::DiskFull { file, source } => {
+                RunError::Store(StoreError::Failed { action: "write", file: file.display().to_string(), source })
+            }
+        }
     }
 }
 
@@ -90,9 +104,14 @@ type Tcp = Server<TcpSocket, Directory>;
 /// [`RunError`]; what was acked is durable in any case.
 pub fn run(config: &Config) -> Result<(), RunError> {
     let clock = Clock::start();
+    let descriptors = descriptors()?;
+    DataPlace::look(&config.data)?;
     // The certificate first: it makes the data directory, with the right mode.
     let identities = certificate::open_all(config, clock.now().wall)?;
     let disk = Directory::open(&config.data)?;
+    if let Some(remark) = DataPlace::look(&config.data)?.remark() {
+        log::log!(remark.level, "{remark}");
+    }
     let (bound, tls) = listen(config, &identities)?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let poller = Poller::new(bound)?;
@@ -111,7 +130,22 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
     let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
     log::info!("ready");
-    serve(server, poller, &tls, &clock)
+    serve(server, poller, Door::new(tls, descriptors), &clock)
+}
+
+/// How many descriptors there are, as many as the system lets us have.
+///
+/// # Errors
+/// When they are too few for a single link.
+pub fn descriptors() -> Result<u64, ConfigError> {
+    let granted = net::raise_descriptor_limit();
+    log::debug!("file descriptors: {granted}");
+    if granted <= DESCRIPTORS_RESERVED {
+        let trouble =
+            format!("may open {granted} files, and keeps {DESCRIPTORS_RESERVED} for the log and the listeners, so none is left for a link");
+        return Err(ConfigError::new("this process", trouble, "raise the limit of open files (ulimit -n)"));
+    }
+    Ok(granted)
 }
 
 /// The relay's settings, from the configuration.
@@ -140,53 +174,37 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Binds every configured address, and says where clients find us.
+/// Binds every configured address, and says where clients find us. The TLS configurations go with the listeners.
 fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<Bound>, Vec<TlsConfig>), RunError> {
+    let mut listeners = Listeners::new(&config.listen);
+    for entry in 0..config.listen.len() {
+        listeners.bind(entry).map_err(ConfigError::from)?;
+    }
     let mut bound = Vec::new();
     let mut tls = Vec::new();
-    for (listen, identity) in config.listen.iter().zip(identities) {
-        let mut last = None;
-        let mut found = None;
-        for address in listen.candidates()? {
-            match Bound::new(address) {
-                Ok(socket) => {
-                    found = Some(socket);
-                    break;
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        let Some(socket) = found else {
-            let error = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
-            return Err(listen.bind_error(&error).into());
-        };
+    for (entry, socket) in listeners.into_bound() {
+        let (listen, identity) = (&config.listen[entry], &identities[entry]);
         for line in identity.certificate.start_lines(listen, socket.address()?) {
             log::info!("{line}");
         }
         bound.push(socket);
         tls.push(identity.tls.clone());
     }
-    for remark in identities.iter().take(1).flat_map(|identity| &identity.certificate.remarks) {
+    for remark in certificate::remarks(config, identities) {
         log::log!(remark.level, "{remark}");
     }
     Ok((bound, tls))
 }
 
 /// The loop: wait, note who is ready, turn.
-fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) -> Result<(), RunError> {
+fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
-    // Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
-    let mut paused: BTreeMap<usize, Mono> = BTreeMap::new();
     loop {
-        let deadline = [server.next_deadline(), paused.values().min().copied()].into_iter().flatten().min();
+        let deadline = [server.next_deadline(), door.next_deadline()].into_iter().flatten().min();
         let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
-        let due: Vec<usize> = paused.iter().filter(|(_, at)| **at <= now.mono).map(|(listener, _)| *listener).collect();
-        for listener in due {
-            paused.remove(&listener);
-            ready.push(Ready::Accept(listener));
-        }
+        ready.extend(door.rested(now).into_iter().map(Ready::Accept));
         for event in ready.drain(..) {
             match event {
                 Ready::Link { slot, readable, writable, ending } => {
@@ -195,9 +213,10 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
                     }
                     server.ready(slot, readable, writable);
                 }
-                // A paused one is tried when its pause is over.
-                Ready::Accept(listener) if paused.contains_key(&listener) => {}
-                Ready::Accept(listener) => accept(&mut server, &mut poller, listener, &tls[listener], now, &mut paused),
+                Ready::Accept(listener) => door.open(&mut server, &mut poller, listener, now),
+                Ready::Hangup => {
+                    log::info!("SIGHUP: nothing is reloaded yet; restart to apply a changed configuration or certificate");
+                }
                 Ready::Stop => {
                     log::info!("stopping");
                     poller.stop_listening();
@@ -209,46 +228,11 @@ fn serve(mut server: Tcp, mut poller: Poller, tls: &[TlsConfig], clock: &Clock) 
             }
         }
         server.turn(now)?;
+        door.report(server.take_strangers(), now);
     }
 }
 
 /// Polling takes milliseconds: waiting a little too short would spin until the deadline.
 fn round_up(wait: Duration) -> Duration {
     if wait.is_zero() { wait } else { wait + Duration::from_millis(1) }
-}
-
-fn accept(server: &mut Tcp, poller: &mut Poller, listener: usize, tls: &TlsConfig, now: Now, paused: &mut BTreeMap<usize, Mono>) {
-    for _ in 0..TURN_ACCEPTS_MAX {
-        match poller.accept(listener) {
-            Accepted::Nobody => return,
-            Accepted::NoDescriptor { pause, turned_away } => {
-                if turned_away {
-                    log::warn!(
-                        "a connection was turned away: no file descriptor left; raise the limit (ulimit -n) or lower the number of links"
-                    );
-                }
-                paused.insert(listener, now.mono.plus(pause));
-                return;
-            }
-            Accepted::Socket(socket, peer) => {
-                let layer = match Layer::tls(tls.clone()) {
-                    Ok(layer) => layer,
-                    Err(error) => {
-                        log::error!("no TLS for {peer}: {error}");
-                        continue;
-                    }
-                };
-                let slot = server.open(socket, layer, now);
-                let Some(socket) = server.socket_mut(slot) else { continue };
-                if let Err(error) = poller.watch(socket, slot) {
-                    log::warn!("cannot watch the connection from {peer}: {error}");
-                    server.abandon(slot, now);
-                    continue;
-                }
-                log::debug!("connection from {peer}");
-            }
-        }
-    }
-    // More may wait, and no event will tell of them again.
-    paused.insert(listener, now.mono);
 }

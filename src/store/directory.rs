@@ -20,8 +20,10 @@ const LOCK: &str = "lock";
 pub struct Directory {
     path: PathBuf,
     handle: File,
-    /// The lock goes with the descriptor, so a process that dies in any way gives it up. None: nothing is written here.
-    lock: Option<File>,
+    /// The lock goes with the descriptor, so a process that dies in any way gives it up. None where no relay ever ran.
+    _lock: Option<File>,
+    /// Files are opened to be read.
+    reads_only: bool,
 }
 
 impl Directory {
@@ -43,11 +45,29 @@ impl Directory {
         let failed = |action, source| StoreError::failed(action, path.display().to_string(), source);
         let handle = File::open(path).map_err(|e| failed("open the directory", e))?;
         let lock = options().create(true).truncate(false).open(path.join(LOCK)).map_err(|e| failed("open the lock file in", e))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Directory { path: path.to_path_buf(), handle, lock: Some(lock) }),
-            Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { directory: path.display().to_string() }),
-            Err(e) => Err(failed("lock", e.into())),
+        take(&lock, FlockOperation::NonBlockingLockExclusive, path)?;
+        Ok(Directory { path: path.to_path_buf(), handle, _lock: Some(lock), reads_only: false })
+    }
+
+    /// Takes a directory that must be there to read it: nothing is made or changed in it, so that a copy on a read-only
+    /// file system will do. Others may read it meanwhile.
+    ///
+    /// Without a lock file no relay has it, and none is kept from starting.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if a relay has it; `Failed` if it cannot be opened.
+    pub fn open_to_read(path: &Path) -> Result<Directory, StoreError> {
+        let failed = |action, source| StoreError::failed(action, path.display().to_string(), source);
+        let handle = File::open(path).map_err(|e| failed("open the directory", e))?;
+        let lock = match File::open(path.join(LOCK)) {
+            Ok(lock) => Some(lock),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("open the lock file in", error)),
+        };
+        if let Some(lock) = &lock {
+            take(lock, FlockOperation::NonBlockingLockShared, path)?;
         }
+        Ok(Directory { path: path.to_path_buf(), handle, _lock: lock, reads_only: true })
     }
 
     /// A directory that another process may hold: its files can be read and not written.
@@ -56,7 +76,15 @@ impl Directory {
     /// `Failed` if it is not there or cannot be opened.
     pub fn look(path: &Path) -> Result<Directory, StoreError> {
         let handle = File::open(path).map_err(|e| StoreError::failed("open the directory", path.display().to_string(), e))?;
-        Ok(Directory { path: path.to_path_buf(), handle, lock: None })
+        Ok(Directory { path: path.to_path_buf(), handle, _lock: None, reads_only: true })
+    }
+}
+
+fn take(lock: &File, how: FlockOperation, directory: &Path) -> Result<(), StoreError> {
+    match rustix::fs::flock(lock, how) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { directory: directory.display().to_string() }),
+        Err(e) => Err(StoreError::failed("lock", directory.display().to_string(), e.into())),
     }
 }
 
@@ -100,13 +128,13 @@ impl Disk for Directory {
             // Best effort: what stays behind is removed at the next start.
             let _ = fs::remove_file(self.path.join(name));
         })?;
-        Ok(DirectoryFile { file: Some(file), size: bytes, map: None })
+        Ok(DirectoryFile { file: Some(file), size: bytes, map: None, reads_only: false })
     }
 
     fn open(&mut self, name: &str) -> io::Result<DirectoryFile> {
-        let file = options().write(self.lock.is_some()).open(self.path.join(name))?;
+        let file = options().write(!self.reads_only).open(self.path.join(name))?;
         let size = file.metadata()?.len();
-        Ok(DirectoryFile { file: Some(file), size, map: None })
+        Ok(DirectoryFile { file: Some(file), size, map: None, reads_only: self.reads_only })
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
@@ -147,6 +175,7 @@ pub struct DirectoryFile {
     file: Option<File>,
     size: u64,
     map: Option<Map>,
+    reads_only: bool,
 }
 
 impl DirectoryFile {
@@ -176,7 +205,11 @@ impl DiskFile for DirectoryFile {
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
-        self.file().sync_data()
+        match self.file().sync_data() {
+            // What lies on a file system that takes no writes needs no sync, and some of them know of none.
+            Err(error) if self.reads_only && matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::ROFS)) => Ok(()),
+            result => result,
+        }
     }
 
     fn drop_cache(&mut self) {

@@ -120,10 +120,7 @@ impl fmt::Display for StoreError {
                 write!(f, "no new segment of {wanted} octets can be made ({source}): free some disk space")
             }
             StoreError::Failed { action, file, source } => {
-                write!(
-                    f,
-                    "cannot {action} {file}: {source}. Check the disk and its file system, then start again; what was promised is kept"
-                )
+                write!(f, "cannot {action} {file}: {source}. {}, then start again; what was promised is kept", cure(source))
             }
             StoreError::Poisoned => write!(f, "the store failed before and takes no more work: end the process and start again"),
             StoreError::Rot { file, offset, what } => write!(
@@ -151,6 +148,17 @@ impl fmt::Display for StoreError {
                 write!(f, "record {seq} in {file} at offset {offset} is intact but cannot be used: {reason}. Use the program that wrote it")
             }
         }
+    }
+}
+
+/// What to do about a failure before the next start.
+fn cure(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "The disk is full: free space on that file system (mnm check tells how much a start wants)"
+        }
+        _ if super::directory::wants_descriptor(source) => "Raise the limit of open files (ulimit -n)",
+        _ => "Check the disk and its file system",
     }
 }
 

@@ -9,7 +9,7 @@
 //! compact   maintain: copy forward, destroy, keep a spare
 //! recover   open: judge what is there, replay it, put the log in order
 //! scan      reads one segment          foundry   makes and recycles segment files
-//! index     seq → place                format    the octets (docs/STORE_FORMAT.md)
+//! index     seq → place                format    the octets (docs/STORE_FORMAT.md)     glance    headers only
 //! backup    a copy of a log that another process writes to
 //! salvage   reads what can be read of a damaged log      rebuild   exchanges that log for a new one
 //! disk      what is asked of a disk    directory the real one     map   the only unsafe
@@ -41,6 +41,7 @@ mod disk;
 mod error;
 mod format;
 mod foundry;
+mod glance;
 mod index;
 mod log;
 mod map;
@@ -56,6 +57,7 @@ pub use backup::{Copied, backup};
 pub use directory::{Directory, DirectoryFile, remove_lock};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
+pub use glance::{Glance, glance};
 pub use log::Store;
 pub use rebuild::{Exchange, Step};
 pub use recover::verify;

@@ -160,12 +160,15 @@ impl<D: Disk> Blame<'_, D> {
 
     /// A segment's header was synced before the file got its name.
     fn header(&self, scan: &Scan) -> Result<(), StoreError> {
-        let file = self.file(scan.number);
-        match scan.header {
-            Ok(_) => Ok(()),
-            Err(HeaderFault::Newer(found)) => Err(StoreError::Version { file, found }),
-            Err(HeaderFault::Damaged) => Err(StoreError::Rot { file, offset: 0, what: "this is not the header of that segment" }),
-        }
+        scan.header.map(drop).map_err(|fault| header_error(fault, self.file(scan.number)))
+    }
+}
+
+/// What to say of a file whose header is none of ours.
+pub(super) fn header_error(fault: HeaderFault, file: String) -> StoreError {
+    match fault {
+        HeaderFault::Newer(found) => StoreError::Version { file, found },
+        HeaderFault::Damaged => StoreError::Rot { file, offset: 0, what: "this is not the header of that segment" },
     }
 }
 

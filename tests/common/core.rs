@@ -347,7 +347,7 @@ fn listen_to_log() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::set_logger(&Ear).expect("nobody else listens");
-        log::set_max_level(log::LevelFilter::Info);
+        log::set_max_level(log::LevelFilter::Debug);
     });
     LINES.with_borrow_mut(Vec::clear);
 }

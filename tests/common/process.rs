@@ -36,7 +36,7 @@ impl Process {
     pub(crate) fn start(settings: &Value) -> Result<Process, String> {
         let directory = TempDir::new().map_err(|error| error.to_string())?;
         let mut config = json!({
-            "listen": {"net": "tcp", "laddr": "127.0.0.1:0"}, "name": "test site", "data": directory.path().join("data"),
+            "listen": {"net": "tcp", "laddr": "127.0.0.1:0"}, "name": "test site", "log": "debug", "data": directory.path().join("data"),
         });
         merge(&mut config, settings);
         fs::write(directory.path().join("mnm.conf"), config.to_string()).map_err(|error| error.to_string())?;

@@ -11,11 +11,14 @@ use crate::wire::reply;
 pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, label: &str, alias: Option<&str>, token: bool) -> Result<(), Reason> {
     if cx.settings.token_required {
         // No token can be verified yet, so the door stays shut rather than open to any.
-        log::warn!("{link}: register refused: this site wants a third party's word ({})", if token { "a token came" } else { "none came" });
+        log::debug!(
+            "{link}: register refused: this site wants a third party's word ({})",
+            if token { "a token came" } else { "none came" }
+        );
         return Err(Reason::AuthRequired);
     }
     if check_room(cx, 0).is_err() {
-        log::warn!("{link}: register refused: storage full");
+        log::debug!("{link}: register refused: storage full");
         return Err(Reason::RegisterFailure);
     }
     let uid = Uid::random(cx.entropy);

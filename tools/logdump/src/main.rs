@@ -3,7 +3,7 @@
 //! Of secrets it shows nothing, of messages their headers, and of data only the size: who reads a log to mend a
 //! relay need not read letters.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,11 +24,14 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let out = &mut BufWriter::new(io::stdout().lock());
-    let result = Directory::open_existing(&options.data).and_then(|disk| {
+    let mut enough = false;
+    let result = Directory::open_to_read(&options.data).and_then(|disk| {
         verify(disk, &mut |_, _| {}, &mut |seq, octets| {
             let record = Record::decode(octets).map_err(|error| error.to_string())?;
-            // Whoever closed the pipe has seen enough.
-            writeln!(out, "{seq} {}", line(&record)).map_err(|error| error.to_string())
+            writeln!(out, "{seq} {}", line(&record)).map_err(|error| {
+                enough = error.kind() == ErrorKind::BrokenPipe;
+                error.to_string()
+            })
         })
     });
     match result {
@@ -36,9 +39,11 @@ fn main() -> ExitCode {
             let _ = writeln!(out, "{} records, {} octets, {} segments", recovery.records, recovery.bytes, recovery.segments);
             ExitCode::SUCCESS
         }
+        // Whoever closed the pipe has seen enough.
+        Err(_) if enough => ExitCode::SUCCESS,
         Err(error) => {
             let _ = out.flush();
-            eprintln!("logdump: {error}");
+            let _ = writeln!(io::stderr(), "logdump: {error}");
             ExitCode::from(error.exit_status())
         }
     }

@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> Result<Summary, Failure> {
         ScenarioName::Pairs => scenario::pairs::run(options)?,
     };
     if !options.quiet {
-        println!("{}", report::table(&summary));
+        report::print(&summary)?;
     }
     if let Some(path) = &options.json {
         report::write_json(path, &summary)?;

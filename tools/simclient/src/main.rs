@@ -1,5 +1,6 @@
 //! The command: options in, summary out, the verdict as the exit status.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -8,7 +9,8 @@ fn main() -> ExitCode {
     let options = simclient::Options::parse();
     let result = simclient::run(&options);
     if let Err(failure) = &result {
-        eprintln!("simclient: {failure}");
+        // With nobody to hear it the exit status says it alone.
+        let _ = writeln!(std::io::stderr(), "simclient: {failure}");
     }
     ExitCode::from(simclient::exit_status(&result))
 }

@@ -1,7 +1,7 @@
 //! Telling: a line a second while it runs, a table and a JSON file when it is done.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, IsTerminal, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -93,7 +93,8 @@ impl Progress {
                 bar.set_message(text.to_owned());
                 bar.tick();
             }
-            None => eprintln!("{text}"),
+            // Whoever closed the pipe has seen enough; the test goes on.
+            None => drop(writeln!(io::stderr(), "{text}")),
         }
     }
 }
@@ -154,6 +155,15 @@ pub(crate) fn table(summary: &Summary) -> String {
 fn row(text: &mut String, name: &str, latency: &Latency) {
     let Latency { mean, p50, p90, p99, p999, max } = latency;
     let _ = writeln!(text, "  {name:<16}{mean:>10.0} {p50:>10} {p90:>10} {p99:>10} {p999:>10} {max:>10}");
+}
+
+/// Prints the summary for people. Whoever closed the pipe has seen enough: that is no error of ours.
+pub(crate) fn print(summary: &Summary) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{}", table(summary)).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(format!("the summary could not be printed: {error}"))),
+        _ => Ok(()),
+    }
 }
 
 /// The summary for programs.

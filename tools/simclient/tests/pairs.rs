@@ -38,6 +38,21 @@ fn an_honest_relay_is_found_honest() {
     check_honest("--members 2 --messages 30 --size 300000", 30);
 }
 
+/// Nobody reads the summary or the progress: no fault of the relay's, and no panic.
+#[test]
+fn a_closed_pipe_ends_nothing() {
+    let relay = Relay::start(HONEST);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_simclient"))
+        .args(["--addr", &relay.addr.to_string(), "--members", "2", "--messages", "20"])
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn time_ends_a_test_too() {
     let (counts, status) = counts(HONEST, "--members 4 --time 0.2");
