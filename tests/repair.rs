@@ -385,7 +385,7 @@ fn the_program_shows_first_and_acts_on_yes() {
 
     let held = Directory::open(&path).unwrap();
     let (status, said) = run(&path, &["--yes"]);
-    assert_eq!(status, Some(3), "{said}");
+    assert_eq!(status, Some(6), "{said}");
     assert!(said.contains("another process"), "{said}");
     drop(held);
 
