@@ -88,7 +88,7 @@ pub const CURSOR_RIDE_AGE: Duration = Duration::from_millis(100);
 /// Cursors that ride with one commit take at most about this many octets: they need no room asked for.
 pub const CURSOR_BYTES_MAX: usize = 256 << 10;
 /// Chunks are synced at least this often, so that no sync takes long: a post's own sync writes what chunks have come since.
-pub const LAZY_BYTES_MAX: usize = 256 << 10;
+pub const LAZY_BYTES_MAX: usize = 64 << 10;
 /// What a record costs in the log besides its payload, at most, in octets: header and alignment.
 pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.

@@ -30,8 +30,8 @@ const RUN: usize = 512;
 
 /// Shows what is durable of a segment.
 pub(super) trait Exposed {
-    /// Its octets from the start of the file; none of a segment that is not there.
-    fn exposed(&self, number: u64) -> &[u8];
+    /// Its octets from the start of the file; `None` if it is not there.
+    fn exposed(&self, number: u64) -> Option<&[u8]>;
 }
 
 /// The live records, by seq.
@@ -298,10 +298,10 @@ impl Index {
 }
 
 /// The caller's records with seqs from `first` on, from this offset of a segment on.
-fn walk(segment: &[u8], offset: usize, first: Seq) -> impl Iterator<Item = (Seq, usize)> + '_ {
+fn walk(segment: Option<&[u8]>, offset: usize, first: Seq) -> impl Iterator<Item = (Seq, usize)> + '_ {
     let mut at = offset;
     let heads = std::iter::from_fn(move || {
-        let head = peek(segment.get(at..)?)?;
+        let head = peek(segment?.get(at..)?)?;
         let here = at;
         at += head.footprint;
         Some((head.seq, here))
@@ -339,8 +339,8 @@ mod tests {
     struct Grown(BTreeMap<u64, Vec<u8>>);
 
     impl Exposed for Grown {
-        fn exposed(&self, number: u64) -> &[u8] {
-            self.0.get(&number).map_or(&[], Vec::as_slice)
+        fn exposed(&self, number: u64) -> Option<&[u8]> {
+            self.0.get(&number).map(Vec::as_slice)
         }
     }
 

@@ -261,7 +261,9 @@ impl<D: Disk> Store<D> {
 
     /// The record is no longer needed, and what made it so is durable. Unknown and forgotten ones are ignored.
     pub fn forget(&mut self, seq: Seq) {
-        let Some(place) = self.index.remove(seq, &Segments { sealed: &self.sealed, tail: &self.tail }) else { return };
+        let Some(place) = self.index.remove(seq, &Segments { sealed: &self.sealed, tail: &self.tail, resident: &self.resident }) else {
+            return;
+        };
         let durable = place < self.durable_end;
         assert!(durable, "record {seq} is forgotten before it is durable");
         let number = place.number();
@@ -385,7 +387,7 @@ impl<D: Disk> Store<D> {
         self.durable_end = Place::new(self.tail.number(), self.tail.end);
         self.durable = self.appended;
         self.settle_moves();
-        self.index.tidy(&Segments { sealed: &self.sealed, tail: &self.tail });
+        self.index.tidy(&Segments { sealed: &self.sealed, tail: &self.tail, resident: &self.resident });
         Ok(())
     }
 
@@ -407,7 +409,7 @@ impl<D: Disk> Store<D> {
     /// From now on the copies are read.
     fn settle_moves(&mut self) {
         for copy in std::mem::take(&mut self.moving) {
-            let segments = Segments { sealed: &self.sealed, tail: &self.tail };
+            let segments = Segments { sealed: &self.sealed, tail: &self.tail, resident: &self.resident };
             // Forgotten meanwhile: the copy is dead on arrival.
             if self.index.get(copy.seq, &segments) != Some(copy.from) {
                 continue;
@@ -422,7 +424,7 @@ impl<D: Disk> Store<D> {
 
     /// All that has records, to be walked through.
     pub(super) fn segments(&self) -> Segments<'_, D::File> {
-        Segments { sealed: &self.sealed, tail: &self.tail }
+        Segments { sealed: &self.sealed, tail: &self.tail, resident: &self.resident }
     }
 
     /// Costs a pass over all records: for tests.
@@ -458,11 +460,15 @@ impl<D: Disk> Store<D> {
 pub(super) struct Segments<'a, F> {
     pub(super) sealed: &'a BTreeMap<u64, Segment<F>>,
     pub(super) tail: &'a Segment<F>,
+    /// Counts the memory that walking fills.
+    pub(super) resident: &'a Cell<usize>,
 }
 
 impl<F: DiskFile> Exposed for Segments<'_, F> {
-    fn exposed(&self, number: u64) -> &[u8] {
-        let segment = if number == self.tail.number() { Some(self.tail) } else { self.sealed.get(&number) };
-        segment.map_or(&[], |segment| segment.file.exposed())
+    fn exposed(&self, number: u64) -> Option<&[u8]> {
+        let segment = if number == self.tail.number() { self.tail } else { self.sealed.get(&number)? };
+        // A walk goes from head to head, and the system maps what is around each: most of it, where records are large.
+        self.resident.set(self.resident.get() + segment.touch(0, segment.bytes()));
+        Some(segment.file.exposed())
     }
 }

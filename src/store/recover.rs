@@ -118,7 +118,7 @@ fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts
         sealed.insert(scan.number, segment);
     }
     let tail = reopen(&mut foundry, verdict.tail)?;
-    let index = index_of(&Segments { sealed: &sealed, tail: &tail });
+    let index = index_of(&Segments { sealed: &sealed, tail: &tail, resident: &Cell::new(0) });
     let durable_end = Place::new(tail.number(), tail.end);
     Ok(Parts { foundry, index, sealed, tail, newest: verdict.tail.newest, durable_end })
 }
@@ -179,7 +179,7 @@ fn records<F: DiskFile>(segment: &Segment<F>) -> impl Iterator<Item = (Peek, Pla
 fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, visit: &mut Visit<'_>) -> Result<(), StoreError> {
     let Parts { foundry, index, sealed, tail, .. } = parts;
     let mut live: BTreeMap<u64, usize> = BTreeMap::new();
-    for (seq, place) in index.iter(&Segments { sealed, tail }) {
+    for (seq, place) in index.iter(&Segments { sealed, tail, resident: &Cell::new(0) }) {
         let segment = if place.number() == tail.number() { &*tail } else { &sealed[&place.number()] };
         // Through the map, although a disk error is a SIGBUS there: the scan has just read all of it without one.
         let payload = payload_of(segment, place);
@@ -291,7 +291,7 @@ fn new_home<D: Disk>(foundry: &mut Foundry<D>, survey: &Survey, verdict: &Verdic
 /// Writes the tail's survivors to their new home as one batch: all of it is there after a crash, or the old tail still is the tail.
 fn rewrite<D: Disk>(mut parts: Parts<D>, home: Segment<D::File>) -> Result<Store<D>, StoreError> {
     let old_number = parts.tail.number();
-    let segments = Segments { sealed: &parts.sealed, tail: &parts.tail };
+    let segments = Segments { sealed: &parts.sealed, tail: &parts.tail, resident: &Cell::new(0) };
     let survivors: Vec<(Seq, Place)> = parts.index.iter(&segments).filter(|(_, place)| place.number() == old_number).collect();
     let old = std::mem::replace(&mut parts.tail, home);
     let mut store = Store::assemble(parts);
