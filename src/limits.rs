@@ -88,7 +88,9 @@ pub const CURSOR_RIDE_AGE: Duration = Duration::from_millis(100);
 /// Cursors that ride with one commit take at most about this many octets: they need no room asked for.
 pub const CURSOR_BYTES_MAX: usize = 256 << 10;
 /// Chunks are synced at least this often, so that no sync takes long: a post's own sync writes what chunks have come since.
-pub const LAZY_BYTES_MAX: usize = 64 << 10;
+pub const LAZY_BYTES_MAX: usize = 128 << 10;
+/// So many octets that nobody waits for are handed to the disk at the end of a turn, and not at the next sync.
+pub const WRITE_AHEAD: usize = 32 << 10;
 /// What a record costs in the log besides its payload, at most, in octets: header and alignment.
 pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.
@@ -118,11 +120,11 @@ pub const SEGMENT_BYTES_MIN: u32 = 4 << 20;
 /// The largest segment that can be configured.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
 /// The largest payload of one log record, in octets.
-pub const RECORD_MAX: usize = 1000 << 10;
+pub const RECORD_MAX: usize = 960 << 10;
 /// New segments are zeroed ahead in slices of this size, so that no turn waits long for it.
-pub const ZERO_SLICE: usize = 256 << 10;
+pub const ZERO_SLICE: usize = 128 << 10;
 /// One more step of upkeep for so many octets written in a turn.
-pub const MAINTENANCE_RATIO: usize = 128 << 10;
+pub const MAINTENANCE_RATIO: usize = 64 << 10;
 /// A log that was not written to for this long is at rest, and gives its second spare segment back.
 pub const REST_AFTER: Duration = Duration::from_secs(5);
 /// Steps of upkeep in one turn at most.
@@ -148,7 +150,7 @@ const _: () =
 const _: () = assert!(CURSOR_OWED_MAX * 4 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
 const _: () = assert!(READ_BUFFER >= TLS_RECORD_MAX + 256 + 5, "the read buffer must hold a whole TLS record");
 const _: () = assert!(
-    2 * RECORD_MAX + 65536 < SEGMENT_BYTES_MIN as usize * 3 / 4,
+    2 * RECORD_MAX + 65536 < SEGMENT_BYTES_MIN as usize / 2,
     "a batch of two large records must fit the room that is asked for"
 );
 const _: () = assert!(BACKLOG_TOTAL_MAX * 6 + 65536 < SEGMENT_BYTES_MIN as usize * 3 / 4, "a new device's queue must fit a batch");

@@ -74,7 +74,12 @@ impl Cx<'_> {
 
     /// Whether the store takes that many octets more. Asked before anything is promised.
     pub(super) fn has_room(&self, octets: u64) -> bool {
-        self.journal.room >= octets.saturating_add(RECORD_OVERHEAD as u64)
+        let octets = octets.saturating_add(RECORD_OVERHEAD as u64);
+        let fits = self.journal.room >= octets;
+        if !fits {
+            self.journal.wanted.set(self.journal.wanted.get().max(octets));
+        }
+        fits
     }
 
     /// The user who makes a request.

@@ -1,5 +1,7 @@
 //! What the log has yet to learn: the barrier, and the cursors that wait for company.
 
+use std::cell::Cell;
+
 use crate::base::{Mono, NodeNo, Seq};
 use crate::ledger::Dead;
 use crate::limits::{CURSOR_AGE_MAX, CURSOR_DIRTY_MAX, CURSOR_RIDE_AGE, LAZY_BYTES_MAX, RECORD_OVERHEAD};
@@ -26,6 +28,8 @@ pub(super) struct Journal {
     lazy_bytes: usize,
     /// Nothing waits for company any more.
     hurried: bool,
+    /// The most room that was asked for in vain since the shell last asked.
+    pub(super) wanted: Cell<u64>,
     /// Devices that requests have named since the shell last asked.
     pub(super) work: usize,
 }

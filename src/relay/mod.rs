@@ -90,6 +90,11 @@ impl Relay {
         login.is_none_or(|login| self.ledger.queue(login.node).lane_of(message).is_some())
     }
 
+    /// The most room that a request was denied for want of since this was last asked: it will be tried again.
+    pub fn take_wanted(&mut self) -> u64 {
+        self.journal.wanted.take()
+    }
+
     /// How many devices requests have named since this was last asked, directly or as members of groups.
     pub fn take_work(&mut self) -> usize {
         std::mem::take(&mut self.journal.work)

@@ -1,6 +1,7 @@
 //! Bytes to inputs: one link's plain octets through its frame reader into the relay.
 
 use crate::base::{LinkId, Mono};
+use crate::limits::READ_BUFFER;
 use crate::relay::{Effect, Fault, Input, Now, Relay};
 use crate::wire::{Dialect, FrameReader, Piece, Request, RequestLimits};
 
@@ -50,6 +51,11 @@ impl Inlet {
     /// Until when a login is held; nothing should be read while one is.
     pub(super) fn held_until(&self) -> Option<Mono> {
         self.held.as_ref().map(|held| held.until)
+    }
+
+    /// Whether much of one request's data is still to come.
+    pub(super) fn is_bulk(&self) -> bool {
+        self.reader.body_left() >= READ_BUFFER as u64
     }
 
     /// Tries again what is held: some link has ended, or the time is up.

@@ -83,8 +83,14 @@ pub struct Server<S: Socket, D: Disk> {
     effects: Vec<Effect>,
     buffer: Vec<u8>,
     plain: Vec<u8>,
-    /// Octets of records since the last upkeep.
+    /// Octets of records in this turn.
     written: usize,
+    /// Octets of records since the last upkeep.
+    upkeep_due: usize,
+    /// This turn has waited for the disk.
+    committed: bool,
+    /// Upkeep was left out in the last turn.
+    upkeep_waits: bool,
     /// The log has upkeep to do.
     maintenance: bool,
     /// When the log will be at rest, if nothing is written until then.
@@ -114,6 +120,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
             buffer: vec![0; READ_BUFFER],
             plain: Vec::with_capacity(TLS_RECORD_MAX),
             written: 0,
+            upkeep_due: 0,
+            committed: false,
+            upkeep_waits: false,
             maintenance: true,
             rest_at: Some(Mono::default().plus(REST_AFTER)),
             strangers: Strangers::default(),
@@ -221,12 +230,18 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.release();
         self.write_all(now);
         self.absorb()?;
+        self.upkeep_due += std::mem::take(&mut self.written);
         self.maintain(now.mono)
     }
 
     /// Upkeep in proportion to what was written, so that it neither falls behind nor makes a turn long.
     fn maintain(&mut self, now: Mono) -> Result<(), StoreError> {
-        let written = std::mem::take(&mut self.written);
+        // Who waits for this turn's end should not wait for two syncs, unless upkeep has waited a turn already.
+        self.upkeep_waits = std::mem::take(&mut self.committed) && !self.upkeep_waits;
+        if self.upkeep_waits {
+            return Ok(());
+        }
+        let written = std::mem::take(&mut self.upkeep_due);
         if written > 0 {
             self.rest_at = Some(now.plus(REST_AFTER));
         } else if self.rest_at.is_some_and(|at| at <= now) {
@@ -267,11 +282,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     }
 
     fn read_all(&mut self, now: Now) -> Result<(), StoreError> {
-        let mut slots = std::mem::take(&mut self.readable);
-        let fresh = slots.split_off(std::mem::take(&mut self.left_over).min(slots.len()));
-        let (members, others): (Vec<usize>, Vec<usize>) =
-            fresh.into_iter().partition(|&slot| self.conns.get(slot).is_some_and(|conn| conn.is_member(&self.relay)));
-        slots.extend(members.into_iter().chain(others));
+        let (mut slots, mut postponed) = self.rotation();
         let mut handshakes = 0;
         while let Some(slot) = slots.pop_front() {
             let in_handshake = self.conns.get(slot).is_some_and(|conn| !conn.link.is_ready());
@@ -282,10 +293,31 @@ impl<S: Socket, D: Disk> Server<S, D> {
             }
         }
         // Who did not get a turn in this one is first in the next, whoever it is, or newcomers would wait for ever on a busy site.
+        slots.append(&mut postponed);
         self.left_over = slots.len();
         slots.append(&mut self.readable);
         self.readable = slots;
         Ok(())
+    }
+
+    /// Who is read in this turn, in order, and who is not although there is something to read.
+    ///
+    /// Large uploads wait a turn where somebody else has something to say, whose answer would wait for their octets to be
+    /// written; then they are left over, and first.
+    fn rotation(&mut self) -> (VecDeque<usize>, VecDeque<usize>) {
+        let mut slots = std::mem::take(&mut self.readable);
+        let fresh = slots.split_off(std::mem::take(&mut self.left_over).min(slots.len()));
+        let is = |slot: usize, what: fn(&Conn<S>, &Relay) -> bool| self.conns.get(slot).is_some_and(|conn| what(conn, &self.relay));
+        let (members, others): (Vec<usize>, Vec<usize>) = fresh.into_iter().partition(|&slot| is(slot, Conn::is_member));
+        let (bulk, members): (Vec<usize>, Vec<usize>) = members.into_iter().partition(|&slot| is(slot, |conn, _| conn.inlet.is_bulk()));
+        let mut postponed = VecDeque::new();
+        if slots.is_empty() && !members.is_empty() {
+            postponed.extend(bulk);
+        } else {
+            slots.extend(bulk);
+        }
+        slots.extend(members.into_iter().chain(others));
+        (slots, postponed)
     }
 
     /// Reads a link until its budget is used, it has no more, or it has too much unread output to be heard. One whose
@@ -372,11 +404,12 @@ impl<S: Socket, D: Disk> Server<S, D> {
     fn commit(&mut self, now: Now) -> Result<(), StoreError> {
         let bound = self.relay.barrier() > self.store.durable();
         if !bound && !self.relay.presses(now.mono) {
-            return Ok(());
+            return self.store.write_ahead();
         }
         self.relay.before_commit(now, &mut self.effects);
         self.absorb()?;
         self.store.commit()?;
+        self.committed = true;
         Ok(())
     }
 

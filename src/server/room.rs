@@ -38,11 +38,13 @@ impl Room {
         now: Now,
         out: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
+        // Half a segment is enough for all but the largest requests. Asking for more would have the next segment made at once when
+        // a quarter of this one is used, instead of little by little.
+        let wanted = relay.take_wanted().min(self.segment_bytes * 3 / 4);
         let mut octets = 0;
-        for most in [self.segment_bytes * 3 / 4, self.segment_bytes / 4, self.segment_bytes / 8] {
-            if store.has_room(RECORDS, usize::try_from(most).unwrap_or(usize::MAX))? {
+        for most in [wanted, self.segment_bytes / 2, self.segment_bytes / 8] {
+            if most > octets && store.has_room(RECORDS, usize::try_from(most).unwrap_or(usize::MAX))? {
                 octets = most;
-                break;
             }
         }
         self.note(octets == 0, store.free_bytes(), now.mono);

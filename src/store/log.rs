@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::Seq;
-use crate::limits::{RECORD_MAX, RESIDENT_MAX};
+use crate::limits::{RECORD_MAX, RESIDENT_MAX, WRITE_AHEAD};
 
 use super::compact::{Dying, Victim, gains_by_copy};
 use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, peek};
@@ -31,6 +31,8 @@ pub struct Store<D: Disk> {
     pub(super) making: Option<Making<D::File>>,
     /// Whole batches that are not written yet: the octets of the tail before `tail.end`.
     pub(super) pending: Vec<u8>,
+    /// Something was written and not synced.
+    unsynced: bool,
     open: Batch,
     /// Records that were copied forward and are still read where they were.
     pub(super) moving: Vec<Move>,
@@ -93,6 +95,7 @@ impl<D: Disk> Store<D> {
             spares: VecDeque::new(),
             making: None,
             pending: Vec::new(),
+            unsynced: false,
             open: Batch::default(),
             moving: Vec::new(),
             appended: newest,
@@ -375,15 +378,31 @@ impl<D: Disk> Store<D> {
         place
     }
 
+    /// Lets the disk begin with what is pending, if that is much, without waiting for it: a later commit has less to do.
+    ///
+    /// # Errors
+    /// As [`commit`](Store::commit).
+    pub fn write_ahead(&mut self) -> Result<(), StoreError> {
+        self.check_sound()?;
+        if self.pending.len() < WRITE_AHEAD {
+            return Ok(());
+        }
+        let (at, bytes) = (self.tail.end - self.pending.len(), self.pending.len());
+        self.write_pending()?;
+        self.tail.file.begin_sync(at as u64, bytes as u64);
+        Ok(())
+    }
+
     /// Writes and syncs what is pending.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.unsynced {
             return Ok(());
         }
         self.write_pending()?;
         let synced = self.tail.file.sync_data().map_err(|e| ("sync", e));
         let exposed = synced.and_then(|()| self.tail.file.expose(self.tail.end).map_err(|e| ("map", e)));
         exposed.map_err(|(action, e)| self.poison(action, e))?;
+        self.unsynced = false;
         self.durable_end = Place::new(self.tail.number(), self.tail.end);
         self.durable = self.appended;
         self.settle_moves();
@@ -395,6 +414,7 @@ impl<D: Disk> Store<D> {
     pub(super) fn write_pending(&mut self) -> Result<(), StoreError> {
         let at = self.tail.end - self.pending.len();
         self.tail.file.write_at(at as u64, &self.pending).map_err(|e| self.poison("write", e))?;
+        self.unsynced |= !self.pending.is_empty();
         self.pending.clear();
         // One large turn must not hold its memory for ever.
         self.pending.shrink_to(1 << 20);
