@@ -55,6 +55,11 @@ pub const WINDOW_DEFAULT: usize = 64;
 /// Plaintext read from one link before the others get their turn: one read, since a post that comes meanwhile waits
 /// for the rest of the turn.
 pub const READ_BUDGET: usize = 64 << 10;
+/// What is read at once of a large upload beside members who are busy: one TLS record. The smaller it is, the fewer of their
+/// posts meet a turn that syncs much or changes the segment; with this one an upload still takes some 80 MB a second.
+pub const BULK_PIECE: usize = TLS_RECORD_MAX + 256 + 5;
+/// So long after a member's request others are taken to be busy.
+pub const BULK_COURTESY: Duration = Duration::from_millis(20);
 /// Ciphertext written to one link before the others get their turn.
 pub const WRITE_BUDGET: usize = 1 << 20;
 /// A login whose node still has a link waits this long for that link's end before it is refused: who closes and comes back
@@ -149,8 +154,6 @@ const _: () =
     assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (3 * LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
 const _: () = assert!(CURSOR_OWED_MAX * 4 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
 const _: () = assert!(READ_BUFFER >= TLS_RECORD_MAX + 256 + 5, "the read buffer must hold a whole TLS record");
-const _: () = assert!(
-    2 * RECORD_MAX + 65536 < SEGMENT_BYTES_MIN as usize / 2,
-    "a batch of two large records must fit the room that is asked for"
-);
+const _: () =
+    assert!(2 * RECORD_MAX + 65536 < SEGMENT_BYTES_MIN as usize / 2, "a batch of two large records must fit the room that is asked for");
 const _: () = assert!(BACKLOG_TOTAL_MAX * 6 + 65536 < SEGMENT_BYTES_MIN as usize * 3 / 4, "a new device's queue must fit a batch");

@@ -31,8 +31,8 @@ use self::outbox::Pins;
 use self::room::Room;
 use crate::base::{LinkId, Mono};
 use crate::limits::{
-    MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, REST_AFTER, TLS_RECORD_MAX,
-    TURN_BYTES_MAX, TURN_HANDSHAKES_MAX,
+    BULK_COURTESY, BULK_PIECE, MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, REST_AFTER,
+    TLS_RECORD_MAX, TURN_BYTES_MAX, TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Effect, Input, Now, Relay};
@@ -91,6 +91,8 @@ pub struct Server<S: Socket, D: Disk> {
     committed: bool,
     /// Upkeep was left out in the last turn.
     upkeep_waits: bool,
+    /// When members had last something to say, besides large uploads.
+    heard_at: Mono,
     /// The log has upkeep to do.
     maintenance: bool,
     /// When the log will be at rest, if nothing is written until then.
@@ -123,6 +125,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             upkeep_due: 0,
             committed: false,
             upkeep_waits: false,
+            heard_at: Mono::default(),
             maintenance: true,
             rest_at: Some(Mono::default().plus(REST_AFTER)),
             strangers: Strangers::default(),
@@ -282,7 +285,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     }
 
     fn read_all(&mut self, now: Now) -> Result<(), StoreError> {
-        let (mut slots, mut postponed) = self.rotation();
+        let (mut slots, mut postponed) = self.rotation(now);
         let mut handshakes = 0;
         while let Some(slot) = slots.pop_front() {
             let in_handshake = self.conns.get(slot).is_some_and(|conn| !conn.link.is_ready());
@@ -303,14 +306,17 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// Who is read in this turn, in order, and who is not although there is something to read.
     ///
     /// Large uploads wait a turn where somebody else has something to say, whose answer would wait for their octets to be
-    /// written; then they are left over, and first.
-    fn rotation(&mut self) -> (VecDeque<usize>, VecDeque<usize>) {
+    /// written; then they are left over, and first. For a while they are read in small pieces only.
+    fn rotation(&mut self, now: Now) -> (VecDeque<usize>, VecDeque<usize>) {
         let mut slots = std::mem::take(&mut self.readable);
         let fresh = slots.split_off(std::mem::take(&mut self.left_over).min(slots.len()));
         let is = |slot: usize, what: fn(&Conn<S>, &Relay) -> bool| self.conns.get(slot).is_some_and(|conn| what(conn, &self.relay));
         let (members, others): (Vec<usize>, Vec<usize>) = fresh.into_iter().partition(|&slot| is(slot, Conn::is_member));
         let (bulk, members): (Vec<usize>, Vec<usize>) = members.into_iter().partition(|&slot| is(slot, |conn, _| conn.inlet.is_bulk()));
         let mut postponed = VecDeque::new();
+        if !members.is_empty() {
+            self.heard_at = now.mono;
+        }
         if slots.is_empty() && !members.is_empty() {
             postponed.extend(bulk);
         } else {
@@ -338,7 +344,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 return Ok(());
             }
             let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
-            let received = conn.receive(&mut self.buffer, &mut reading);
+            let shy = conn.inlet.is_bulk() && now.mono.since(self.heard_at) < BULK_COURTESY;
+            let received = conn.receive(&mut self.buffer[..if shy { BULK_PIECE } else { READ_BUFFER }], &mut reading);
             if let Received::Broken(error) = &received {
                 log::debug!("{}: {error}", conn.id);
                 conn.broken = true;
