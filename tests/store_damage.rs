@@ -81,6 +81,7 @@ fn check_each(world: &World, changes: impl Iterator<Item = Change>) -> [usize; 3
             }
         }
     }
+    println!("{} cases: {} harmless, {} cost the last commit, {} refused", counts.iter().sum::<usize>(), counts[0], counts[1], counts[2]);
     counts
 }
 

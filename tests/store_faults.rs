@@ -54,6 +54,7 @@ fn the_script_goes_everywhere() {
 
 #[test]
 fn power_may_go_at_any_call() {
+    println!("{} crashes", 4 * (calls() + 1));
     for at in 0..=calls() {
         for keep in [Keep::Nothing, Keep::Everything, Keep::Some(at), Keep::Some(at + 1_000_000)] {
             let mut world = World::unopened(1 << 20, 1);
@@ -70,6 +71,7 @@ fn power_may_go_at_any_call() {
 
 #[test]
 fn power_may_go_again_while_recovering() {
+    let mut crashes = 0;
     for at in (0..=calls()).step_by(5) {
         let mut world = World::unopened(1 << 20, 1);
         world.disk.die_from(at);
@@ -86,11 +88,13 @@ fn power_may_go_again_while_recovering() {
             let keep = [Keep::Nothing, Keep::Everything, Keep::Some(more)][(more % 3) as usize];
             again.disk.crash(keep);
             again.try_open().unwrap_or_else(|e| panic!("after calls {at} and {more}, {keep:?}: {e}"));
+            crashes += 1;
             if done {
                 break;
             }
         }
     }
+    println!("{crashes} crashes while recovering from one");
 }
 
 fn snapshot(world: &World) -> World {
@@ -110,6 +114,7 @@ fn snapshot(world: &World) -> World {
 
 #[test]
 fn any_single_call_may_fail() {
+    println!("{} failing calls", calls());
     for at in 0..calls() {
         let mut world = World::unopened(1 << 20, 1);
         world.disk.fail_call(at);
