@@ -137,7 +137,7 @@ impl Cx<'_> {
                 let Some(message) = queue.after(lane, *login.sent(lane)) else { break };
                 *login.sent(lane) = message;
                 login.in_flight.push_back(InFlight { message, lane, sent_at: self.now.mono, is_out });
-                self.out.push(Effect::Deliver { link, after: self.journal.barrier, message });
+                self.out.push(Effect::Deliver { link, after: self.journal.barrier, message, again: false });
                 room -= 1;
             }
         }

@@ -31,6 +31,8 @@ pub enum Effect {
         after: Seq,
         /// The message.
         message: Seq,
+        /// It was sent on this link before: not worth sending if it is acked by the time.
+        again: bool,
     },
     /// Write what there is to write to a link, then close it.
     Close {

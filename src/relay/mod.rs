@@ -350,7 +350,7 @@ impl Relay {
         let State::LoggedIn(login) = &mut session.state else { return };
         for delivery in login.in_flight.iter_mut().filter(|delivery| delivery.is_out && delivery.sent_at.plus(late) <= now.mono) {
             delivery.sent_at = now.mono;
-            out.push(Effect::Deliver { link, after: self.journal.barrier, message: delivery.message });
+            out.push(Effect::Deliver { link, after: self.journal.barrier, message: delivery.message, again: true });
         }
         if let Due::Nothing(next) = session.due(now.mono, &self.settings.timeouts) {
             self.timers.arm(&mut session.armed, link, next);

@@ -425,7 +425,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         while let Some(effect) = self.gate.release(self.store.durable()) {
             match effect {
                 Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
-                Effect::Deliver { link, message, .. } => self.output(link, |conn| conn.outbox.push_message(message)),
+                Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
                 Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
                 Effect::Cut { link } => self.output(link, |conn| conn.phase = Phase::Gone),
                 Effect::Forget { seq, .. } => {

@@ -19,8 +19,8 @@ use crate::store::{Disk, Store};
 enum Item {
     /// These octets.
     Frame(Vec<u8>),
-    /// A stored message.
-    Message(Seq),
+    /// A stored message; whether it is sent again.
+    Message(Seq, bool),
 }
 
 /// The frame in the middle of which a record ended.
@@ -53,8 +53,8 @@ impl Outbox {
         self.items.push_back(Item::Frame(frame));
     }
 
-    pub(super) fn push_message(&mut self, message: Seq) {
-        self.items.push_back(Item::Message(message));
+    pub(super) fn push_message(&mut self, message: Seq, again: bool) {
+        self.items.push_back(Item::Message(message, again));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -76,7 +76,7 @@ impl Outbox {
             match item {
                 Item::Frame(octets) if octets.len() <= space => plain.extend_from_slice(octets),
                 Item::Frame(octets) if octets.len() <= TLS_RECORD_MAX => break,
-                Item::Message(message) => match store.read(*message).filter(|_| owed(*message)).map(delivery) {
+                Item::Message(message, again) => match store.read(*message).filter(|_| !again || owed(*message)).map(delivery) {
                     // Acked and forgotten before it went out again.
                     None => {}
                     Some(Delivery::Whole(octets)) if octets.len() <= space => plain.extend_from_slice(octets),

@@ -23,8 +23,8 @@ const BLOCK: usize = 16;
 const RANKS: u32 = u64::BITS;
 /// Heads on the walk through a block, those of other records included.
 const STEPS: usize = 128;
-/// Records that are kept plain: most die young.
-const RECENT: usize = 2048;
+/// Records that are kept plain: most die young, within some tenths of a second of traffic.
+const RECENT: usize = 16 << 10;
 /// The most blocks of a run. A removal shifts half of this on average: some microseconds at worst.
 const RUN: usize = 512;
 
@@ -43,6 +43,7 @@ pub(super) struct Index {
     plain: HashMap<Seq, Vec<Entry>>,
     /// Blocks in `plain` of which a record has moved.
     moved: Vec<Seq>,
+    /// The newest records; one that died has no place any more, and goes when it comes to the front.
     recent: VecDeque<Entry>,
     len: usize,
     hint: Cell<Hint>,
@@ -52,6 +53,12 @@ pub(super) struct Index {
 struct Entry {
     seq: Seq,
     place: Place,
+}
+
+impl Entry {
+    fn is_dead(&self) -> bool {
+        self.place == Place::ZERO
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,9 +145,12 @@ impl Index {
         self.len -= 1;
         match spot {
             Spot::Recent(at) => {
-                self.recent.remove(at);
-                if self.recent.len() * 4 <= self.recent.capacity() && self.recent.capacity() > RECENT {
-                    self.recent.shrink_to(RECENT);
+                self.recent[at].place = Place::ZERO;
+                while self.recent.front().is_some_and(Entry::is_dead) {
+                    self.recent.pop_front();
+                }
+                if self.recent.is_empty() {
+                    self.recent = VecDeque::new();
                 }
             }
             Spot::Plain(run, block, at) => {
@@ -166,10 +176,20 @@ impl Index {
     /// Packs what has grown old, and what has moved. All records must be durable.
     pub(super) fn tidy(&mut self, segments: &impl Exposed) {
         while self.recent.len() >= RECENT + BLOCK {
+            let mut entries: Vec<Entry> = Vec::with_capacity(BLOCK);
             // A block that spans two segments could not be walked.
-            let number = self.recent[0].place.number();
-            let count = self.recent.iter().take(BLOCK).take_while(|entry| entry.place.number() == number).count();
-            let entries: Vec<Entry> = self.recent.drain(..count).collect();
+            let fits = |next: &Entry, entries: &[Entry]| entries.first().is_none_or(|first| first.place.number() == next.place.number());
+            while entries.len() < BLOCK
+                && let Some(next) = self.recent.front().filter(|next| next.is_dead() || fits(next, &entries)).copied()
+            {
+                self.recent.pop_front();
+                if !next.is_dead() {
+                    entries.push(next);
+                }
+            }
+            if entries.is_empty() {
+                break;
+            }
             self.push_block(entries, segments);
         }
         let mut moved = std::mem::take(&mut self.moved);
@@ -193,13 +213,13 @@ impl Index {
     /// All records in rising order of seq.
     pub(super) fn iter<'a>(&'a self, segments: &'a impl Exposed) -> impl Iterator<Item = (Seq, Place)> + 'a {
         let old = self.runs.iter().flatten().flat_map(|block| self.entries(block, segments));
-        old.chain(self.recent.iter().copied()).map(|entry| (entry.seq, entry.place))
+        old.chain(self.recent.iter().copied().filter(|entry| !entry.is_dead())).map(|entry| (entry.seq, entry.place))
     }
 
     fn find(&self, seq: Seq, segments: &impl Exposed) -> Option<(Spot, Place)> {
         if self.recent.front().is_some_and(|entry| entry.seq <= seq) {
             let at = self.recent.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
-            return Some((Spot::Recent(at), self.recent[at].place));
+            return Some(self.recent[at]).filter(|entry| !entry.is_dead()).map(|entry| (Spot::Recent(at), entry.place));
         }
         let (run, at) = self.block_of(seq)?;
         let block = &self.runs[run][at];
@@ -364,8 +384,8 @@ mod tests {
             (state >> 33) % sides
         };
         let mut seq = 0;
-        for step in 0..30_000u64 {
-            let tail = 1 + step / 3000;
+        for step in 0..60_000u64 {
+            let tail = 1 + step / 6000;
             seq += 1 + roll(1 << 20);
             let place = segments.add(tail, Kind::Data, Seq(seq), roll(40) as usize);
             index.push(Seq(seq), place);

@@ -154,7 +154,7 @@ impl Core {
                     assert_eq!(after, self.binding, "law 1: it waits for the newest binding record, and for nothing lazy");
                     self.deliver(link, &frame);
                 }
-                Effect::Deliver { link, after, message } => {
+                Effect::Deliver { link, after, message, .. } => {
                     assert_eq!(after, self.binding, "law 1");
                     assert!(message <= after, "law 1: the message itself is among what it waits for");
                     let octets = self.wire(message);
