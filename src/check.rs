@@ -13,7 +13,7 @@ use crate::base::Wall;
 use crate::certificate::{self, Certificate};
 use crate::config::{Config, DataPlace, Listen, Overrides, Remark};
 use crate::server::{self, Listeners, Refusal};
-use crate::store::{self, Directory, Glance, StoreError};
+use crate::store::{self, Directory, Exchange, Glance, StoreError};
 
 /// What the relay's own certificate and the small files take, generously.
 const SMALL_FILES_BYTES: u64 = 64 << 10;
@@ -125,7 +125,8 @@ fn check_data(findings: &mut Findings, config: &Config, place: &DataPlace) {
 
 /// What there is of a log; `None` if that is not known.
 fn check_log(findings: &mut Findings, data: &Path) -> Option<Glance> {
-    match Directory::open_to_read(data).and_then(|mut disk| store::glance(&mut disk)) {
+    let open = || Exchange::check_none(data).and_then(|()| Directory::open_to_read(data));
+    match open().and_then(|mut disk| store::glance(&mut disk)) {
         Ok(log) => {
             if log.segments > 0 {
                 let Glance { segments, bytes } = log;

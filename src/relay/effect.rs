@@ -1,6 +1,7 @@
 //! What the relay wants done. It does nothing itself.
 
 use crate::base::{LinkId, Seq};
+use crate::limits::RECORD_OVERHEAD;
 
 /// One wish. Those with `after` may be granted only when every record up to it is on stable storage.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,10 +57,10 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Octets of the record that it puts into the log.
+    /// Octets that it puts into the log, at most.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Effect::Append { payload, .. } => payload.len(),
+            Effect::Append { payload, .. } => payload.len() + RECORD_OVERHEAD,
             Effect::Send { .. } | Effect::Deliver { .. } | Effect::Close { .. } | Effect::Cut { .. } | Effect::Forget { .. } => 0,
         }
     }

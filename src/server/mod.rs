@@ -179,6 +179,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// Whether a turn has something to do although nothing new happened.
     pub fn has_work(&self) -> bool {
         self.maintenance
+            || self.upkeep_waits
             || self.ended && !self.held.is_empty()
             || !self.gate.is_empty()
             || !self.readable.is_empty()

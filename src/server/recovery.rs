@@ -6,7 +6,7 @@ use super::RunError;
 use crate::base::Entropy;
 use crate::config::{ConfigError, DataPlace};
 use crate::ledger::{Ledger, Replay};
-use crate::store::{self, Directory, Disk, Options, Recovery, Store, Watch};
+use crate::store::{self, Directory, Disk, Exchange, Options, Recovery, Store, Watch};
 
 /// What the log told at start.
 pub struct Facts<D: Disk> {
@@ -51,6 +51,7 @@ pub fn verify_directory(data: &Path, watch: &mut Watch<'_>) -> Result<Verified, 
     if DataPlace::look(data)?.is_to_be_made() {
         return Err(ConfigError::about_file(data, "there is no such directory", CURE).into());
     }
+    Exchange::check_none(data)?;
     let verified = verify(Directory::open_to_read(data)?, watch)?;
     match verified.recovery.segments {
         0 => Err(ConfigError::about_file(data, "there is no log in this directory", CURE).into()),

@@ -13,7 +13,7 @@ use crate::ledger::ReplayError;
 use crate::limits::DESCRIPTORS_RESERVED;
 use crate::net::{self, Bound, Poller, Ready, TcpSocket, TlsConfig};
 use crate::relay::{Relay, Settings, Timeouts};
-use crate::store::{Directory, Options, StoreError};
+use crate::store::{Directory, Exchange, Options, StoreError};
 use crate::wire::reply::Site;
 use crate::wire::{Dialect, RequestLimits};
 
@@ -109,6 +109,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     // The certificate first: it makes the data directory, with the right mode.
     let identities = certificate::open_all(config, clock.now().wall)?;
     let disk = Directory::open(&config.data)?;
+    Exchange::check_none(&config.data)?;
     if let Some(remark) = DataPlace::look(&config.data)?.remark() {
         log::log!(remark.level, "{remark}");
     }

@@ -14,7 +14,7 @@
 //! segment can be had, anything that gains an eighth of a segment is copied, since every octet counts then.
 
 use crate::base::Seq;
-use crate::limits::COMPACT_SLICE;
+use crate::limits::{COMPACT_SLICE, MAINTENANCE_STEPS_MAX};
 
 use super::format::{Kind, NUMBER_BYTES, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, intact};
 use super::foundry::{Segment, seg_name};
@@ -28,6 +28,8 @@ const SPARES_WANTED: usize = 1;
 const SPARES_KEPT: usize = 2;
 /// A segment that was just sealed is left alone until this share of the next one is written.
 const YOUTH: usize = 16;
+/// A log is quiet when upkeep has looked so often and found nothing new: more often than in one turn.
+const QUIET_LOOKS: u32 = 2 * MAINTENANCE_STEPS_MAX as u32;
 /// How many records a step looks at, alive or not.
 const LOOKS: usize = 1024;
 
@@ -110,7 +112,10 @@ impl<D: Disk> Store<D> {
 
     /// Remembers how much space the disk has.
     pub(super) fn look_at_space(&mut self) -> Result<(), StoreError> {
-        self.free = self.foundry.disk.free_space().map_err(|e| self.foundry.failed("ask for the free space of", "", e))?;
+        self.free = self.foundry.disk.free_space().map_err(|e| {
+            self.poisoned = true;
+            self.foundry.failed("ask for the free space of", "", e)
+        })?;
         if self.refused.is_some_and(|then| self.free > then) {
             self.refused = None;
         }
@@ -177,9 +182,9 @@ impl<D: Disk> Store<D> {
 
     fn note_refusal<T>(&mut self, made: Result<T, StoreError>) -> Result<T, StoreError> {
         match &made {
-            Ok(_) => self.refused = None,
+            Ok(_) => (self.refused, self.starved) = (None, false),
             // Descriptors come back without the disk having more free: the next try will tell.
-            Err(e) if e.wants_descriptor() => {}
+            Err(e) if e.wants_descriptor() => self.starved = true,
             Err(e) if e.is_full() => self.refused = Some(self.free),
             Err(_) => self.poisoned = true,
         }
@@ -247,8 +252,9 @@ impl<D: Disk> Store<D> {
     /// Whether the segment that was sealed last should be given some time yet: the log is busy, and the next one almost empty.
     fn is_too_early(&mut self) -> bool {
         let here = Place::new(self.tail.number(), self.tail.end);
-        let quiet = std::mem::replace(&mut self.seen_end, here) == here;
-        !quiet && self.tail.end * YOUTH < self.tail.bytes()
+        let same = std::mem::replace(&mut self.seen_end, here) == here;
+        self.quiet_looks = if same { self.quiet_looks + 1 } else { 0 };
+        self.quiet_looks < QUIET_LOOKS && self.tail.end * YOUTH < self.tail.bytes()
     }
 
     /// Takes the sparsest segment off the list, if its living will find room; one of which more than half lives only if space
@@ -257,9 +263,14 @@ impl<D: Disk> Store<D> {
         let number = *self.sparse.iter().min_by_key(|number| self.sealed[number].live)?;
         let segment = &self.sealed[&number];
         let worth_it = short || segment.live * 2 <= segment.bytes();
-        let need = segment.live + footprint(NUMBER_BYTES);
+        let need = self.copy_bytes(number);
         let room = self.tail_fits(need) || !self.spares.is_empty() || self.may_make();
         (worth_it && room && self.sparse.remove(&number)).then_some(number)
+    }
+
+    /// What copying a segment's living takes in the tail.
+    pub(super) fn copy_bytes(&self, number: u64) -> usize {
+        self.sealed[&number].live + footprint(NUMBER_BYTES)
     }
 
     /// Copies a slice of the victim's living; after the last, says that it is needed no more.

@@ -55,6 +55,11 @@ pub enum StoreError {
         /// The directory.
         directory: String,
     },
+    /// A repair was cut short after it was decided: new segments would get names that it will give.
+    Unfinished {
+        /// The directory.
+        directory: String,
+    },
     /// The log changed faster than it could be copied.
     Restless {
         /// The directory.
@@ -102,7 +107,11 @@ impl StoreError {
         match self {
             StoreError::Full { .. } | StoreError::Failed { .. } | StoreError::Poisoned | StoreError::Restless { .. } => DISK_FAILED,
             StoreError::Locked { .. } => 6,
-            StoreError::Rot { .. } | StoreError::Missing { .. } | StoreError::Version { .. } | StoreError::Refused { .. } => 3,
+            StoreError::Rot { .. }
+            | StoreError::Missing { .. }
+            | StoreError::Version { .. }
+            | StoreError::Unfinished { .. }
+            | StoreError::Refused { .. } => 3,
         }
     }
 
@@ -140,6 +149,9 @@ impl fmt::Display for StoreError {
             StoreError::Locked { directory } => {
                 write!(f, "another process is using {directory}: stop it, or give this one a directory of its own")
             }
+            StoreError::Unfinished { directory } => {
+                write!(f, "a repair of the log in {directory} was cut short: complete it with mnm repair --yes")
+            }
             StoreError::Restless { directory, passes } => write!(
                 f,
                 "the log in {directory} changed under every one of {passes} attempts to copy it: try again when the site is quieter, or stop the relay"
@@ -173,6 +185,7 @@ impl error::Error for StoreError {
             | StoreError::Version { .. }
             | StoreError::Locked { .. }
             | StoreError::Restless { .. }
+            | StoreError::Unfinished { .. }
             | StoreError::Refused { .. } => None,
         }
     }

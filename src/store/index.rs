@@ -193,6 +193,10 @@ impl Index {
             self.push_block(entries, segments);
         }
         let mut moved = std::mem::take(&mut self.moved);
+        if !moved.is_empty() {
+            // A block that is packed anew may begin where one did before, and hold others.
+            self.hint.set(Hint::default());
+        }
         moved.sort_unstable();
         moved.dedup();
         for first in moved {
@@ -233,9 +237,12 @@ impl Index {
         let is_here = |hint: &Hint| (hint.first, hint.start) == (block.first, block.start) && hint.seq <= seq;
         let hint = Some(self.hint.get()).filter(is_here).unwrap_or(begin);
         for (rank, (found, offset)) in (hint.rank..=block.live.ilog2()).zip(walk(segments.exposed(number), hint.offset, block.first)) {
-            if found == seq {
+            if found == seq && block.live >> rank & 1 == 1 {
                 self.hint.set(Hint { seq, offset, rank, ..begin });
-                return (block.live >> rank & 1 == 1).then(|| (Spot::Walked(run, at, rank), Place::new(number, offset)));
+                return Some((Spot::Walked(run, at, rank), Place::new(number, offset)));
+            }
+            if found == seq {
+                return None;
             }
         }
         None
@@ -310,6 +317,10 @@ impl Index {
             assert!(!entries.is_empty() && entries[0].seq >= block.first, "a block holds what it says");
             assert!(entries.iter().all(|entry| entry.seq < next), "blocks do not overlap");
             assert!(block.live == 0 || entries.len() == block.live.count_ones() as usize, "all that lives is on the walk");
+        }
+        // Found by a search as well as by a pass, in whatever order one asks.
+        for (seq, place) in self.iter(segments).chain(self.iter(segments).collect::<Vec<_>>().into_iter().rev()) {
+            assert_eq!(self.get(seq, segments), Some(place), "{seq} is found where it is");
         }
         let seqs = || self.iter(segments).map(|(seq, _)| seq);
         assert!(seqs().zip(seqs().skip(1)).all(|(a, b)| a < b), "seqs rise");

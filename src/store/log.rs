@@ -49,7 +49,11 @@ pub struct Store<D: Disk> {
     pub(super) free: u64,
     /// What the disk had when it last refused to make a segment.
     pub(super) refused: Option<u64>,
+    /// There was no descriptor for the last segment that was to be made.
+    pub(super) starved: bool,
     pub(super) poisoned: bool,
+    /// Upkeep has looked so often since the tail last grew.
+    pub(super) quiet_looks: u32,
     /// Where the tail ended when upkeep last looked.
     pub(super) seen_end: Place,
     /// Octets read since memory was last given back.
@@ -105,7 +109,9 @@ impl<D: Disk> Store<D> {
             sparse: BTreeSet::new(),
             free: 0,
             refused: None,
+            starved: false,
             poisoned: false,
+            quiet_looks: 0,
             seen_end: Place::ZERO,
             // Replay has read everything.
             resident: Cell::new(RESIDENT_MAX),
@@ -202,14 +208,14 @@ impl<D: Disk> Store<D> {
             return Ok(false);
         }
         let rolls = usize::from(!self.tail_fits(self.open.footprint + need));
-        if self.spares.len() < rolls {
+        if self.spares.len() <= rolls {
             self.look_at_space()?;
-            if self.may_make() {
-                self.make_spare()?;
-            }
+        }
+        if self.spares.len() < rolls && self.may_make() {
+            self.make_spare()?;
         }
         let slack = SLACK_SEGMENTS * u64::from(self.foundry.segment_bytes);
-        let more_to_come = self.refused.is_none() && self.free >= slack;
+        let more_to_come = self.refused.is_none() && !self.starved && self.free >= slack;
         Ok(match self.spares.len().cmp(&rolls) {
             Ordering::Less => false,
             Ordering::Equal => more_to_come,
@@ -222,12 +228,13 @@ impl<D: Disk> Store<D> {
     pub fn has_reserve(&self, bytes: usize) -> bool {
         let bytes = self.open.footprint + bytes;
         let roll_gains = || !self.sparse.is_empty() || gains_by_copy(&self.tail);
-        let idle = || self.victim.is_none() && self.sparse.is_empty();
+        let may_make = || self.may_make() && !self.starved;
+        let idle = || self.victim.is_none() && !self.sparse.iter().any(|number| self.tail_fits(self.copy_bytes(*number)));
         !self.poisoned
             && match self.spares.len() {
                 // Until there is a spare again, the tail is for copies.
-                0 => self.may_make() || idle() && self.tail_fits(bytes + self.tail.bytes() / CURSOR_SHARE),
-                1 => self.tail_fits(bytes) || self.may_make() || roll_gains(),
+                0 => may_make() || idle() && self.tail_fits(bytes + self.tail.bytes() / CURSOR_SHARE),
+                1 => self.tail_fits(bytes) || may_make() || roll_gains(),
                 _ => true,
             }
     }

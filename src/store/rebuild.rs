@@ -14,6 +14,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
 use crate::base::{Entropy, Seq};
 
 use super::format::{Kind, Manifest, Place};
@@ -74,11 +77,20 @@ impl Step {
     pub fn run(&self) -> Result<(), StoreError> {
         let (action, path, done) = match self {
             Step::Make(path) => ("make the directory", path, make(path)),
-            Step::Rename(from, to) => ("rename", from, fs::rename(from, to)),
+            Step::Rename(from, to) => ("rename", from, rename(from, to)),
             Step::Sync(path) => ("sync", path, File::open(path).and_then(|directory| directory.sync_all())),
             Step::Remove(path) => ("remove", path, fs::remove_dir_all(path)),
         };
         done.map_err(|e| StoreError::failed(action, path.display().to_string(), e))
+    }
+}
+
+/// Nothing that is there is overwritten.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that cannot promise it; whoever holds the lock is alone with the directory.
+        Err(Errno::INVAL | Errno::NOSYS) if !to.exists() => fs::rename(from, to),
+        result => Ok(result?),
     }
 }
 
@@ -113,6 +125,17 @@ impl Exchange {
         Step::Rename(data.join(BUILDING), new.clone()).run()?;
         Step::Sync(data.to_owned()).run()?;
         Ok(Exchange { data: data.to_owned(), new, aside: data.join(format!("set-aside-{n}")), first })
+    }
+
+    /// Lets nobody write to a log whose exchange is decided.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfinished`] if it is; [`StoreError::Failed`].
+    pub fn check_none(data: &Path) -> Result<(), StoreError> {
+        match Exchange::pending(data)? {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Unfinished { directory: data.display().to_string() }),
+        }
     }
 
     /// An exchange that was decided and not completed.
