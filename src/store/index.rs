@@ -395,8 +395,8 @@ mod tests {
             (state >> 33) % sides
         };
         let mut seq = 0;
-        for step in 0..60_000u64 {
-            let tail = 1 + step / 6000;
+        for step in 0..45_000u64 {
+            let tail = 1 + step / 4500;
             seq += 1 + roll(1 << 20);
             let place = segments.add(tail, Kind::Data, Seq(seq), roll(40) as usize);
             index.push(Seq(seq), place);
@@ -407,12 +407,19 @@ mod tests {
                 assert_eq!(index.get(gone, &segments), None);
             }
             if moves && step % 500 == 499 {
-                // Some of one old segment go, in order of place, with new records in between.
-                let from = 1 + roll(tail);
-                let some: Vec<Seq> = map.iter().filter(|(_, place)| place.number() == from && from < tail).map(|(seq, _)| *seq).collect();
-                let mut targets = Vec::new();
-                for &seq in some.iter().take(200) {
-                    targets.push((seq, segments.add(tail, Kind::Moved, seq, 5)));
+                // Some of two old segments go, each in order of place, with new records in between.
+                let mut some: Vec<Seq> = Vec::new();
+                for from in [1 + roll(tail), 1 + roll(tail)] {
+                    let begin = roll(3) as usize * 50;
+                    let those = map.iter().filter(|(_, place)| place.number() == from && from < tail).map(|(seq, _)| *seq);
+                    some.extend(those.skip(begin).take(100));
+                }
+                let mut targets = BTreeMap::new();
+                for &seq in &some {
+                    if targets.contains_key(&seq) {
+                        continue;
+                    }
+                    targets.insert(seq, segments.add(tail, Kind::Moved, seq, 5));
                     if roll(5) == 0 {
                         segments.add(tail, Kind::Mark, Seq::ZERO, 0);
                     }
@@ -428,7 +435,7 @@ mod tests {
             let probe = Seq(roll(seq));
             let expected = map.get(&probe).copied();
             assert_eq!(index.get(probe, &segments), expected);
-            if step % 1499 == 0 {
+            if step % 9973 == 0 {
                 index.check_invariants(&segments);
                 assert!(index.iter(&segments).eq(map.iter().map(|(seq, place)| (*seq, *place))));
                 map.iter().rev().step_by(3).for_each(|(seq, place)| assert_eq!(index.get(*seq, &segments), Some(*place)));
