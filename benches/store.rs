@@ -1,7 +1,7 @@
 //! The log and the ledger, measured: `cargo bench --bench store [-- DIR]`.
 //!
-//! Prints one table: append and commit by batch size, the start with much in the log, and the memory that queued
-//! deliveries take. DIR (default: a temporary directory) should be on the disk in question. Compare only within one run.
+//! Prints one table: append and commit by batch size, the start with much in the log, the memory that queued
+//! deliveries and users take, and what compaction writes. DIR (default: a temporary directory) should be on the disk in question. Compare only within one run.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::path::Path;
@@ -23,6 +23,9 @@ fn main() {
     recovery(&base.join("mnm-bench-small"), 1_000_000, 200);
     recovery(&base.join("mnm-bench-large"), 16_384, 65_000);
     users(&base.join("mnm-bench-users"), 1_000_000);
+    for long in [0, 100, 10, 2] {
+        amplification(&base.join("mnm-bench-amplification"), long);
+    }
 }
 
 fn fresh(path: &Path) -> Directory {
@@ -108,6 +111,40 @@ fn recovery(path: &Path, messages: u64, size: usize) {
     row(&format!("memory for each of {messages} queued deliveries"), format!("{:.1} octets", memory as f64 / messages as f64));
     drop(facts);
     let _ = std::fs::remove_dir_all(path);
+}
+
+/// How much is written to the disk for each octet of records, copies and new segments included, where one record in `long` (none,
+/// if 0) lives a hundred times as long as the others.
+fn amplification(path: &Path, long: u64) {
+    const RECORDS: u64 = 400_000;
+    const SHORT: u64 = 1000;
+    let mut store = open(path);
+    let payload = [7; 300];
+    let before = written();
+    let lives_long = |seq: u64| long > 0 && seq.is_multiple_of(long);
+    for seq in 1..=RECORDS {
+        store.append(Seq(seq), &payload, true).expect("room");
+        if seq % 64 > 0 {
+            continue;
+        }
+        store.commit().expect("a disk that works");
+        for age in [SHORT, 100 * SHORT] {
+            let old = seq.saturating_sub(age + 63)..=seq.saturating_sub(age);
+            old.filter(|&old| old > 0 && lives_long(old) == (age > SHORT)).for_each(|old| store.forget(Seq(old)));
+        }
+        store.maintain().expect("a disk that works");
+    }
+    let factor = (written() - before) as f64 / (RECORDS * 332) as f64;
+    let who = if long == 0 { "none".to_owned() } else { format!("1 in {long}") };
+    row(&format!("written for each octet of records, {who} living long"), format!("{factor:.2} octets"));
+    drop(store);
+    let _ = std::fs::remove_dir_all(path);
+}
+
+/// Octets that this process has written to files.
+fn written() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
 /// So many users with one alias and one node each: how long a start takes, and what memory it needs.
