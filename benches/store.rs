@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mnm::base::{Entropy, NodeDigest, NodeNo, OsEntropy, Seq, Uid, UserNo};
@@ -12,16 +13,28 @@ use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, UserRecord};
 use mnm::server::recover;
 use mnm::store::{Directory, Options, Store};
 
+/// Before the number and size of messages and a path: this process prints that row only.
+const ALONE: &str = "--recovery";
 const OPTIONS: Options = Options { segment_bytes: 4 << 20 };
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, messages, size, path] = &arguments[..]
+        && word == ALONE
+    {
+        return recovery(Path::new(path), messages.parse().expect("a number"), size.parse().expect("a number"));
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let named = arguments.into_iter().find(|argument| !argument.starts_with('-'));
     let base = named.map_or_else(|| directory.path().to_owned(), Into::into);
     println!("{:<58} {:>14}", "on the disk of ".to_owned() + &base.display().to_string(), "");
     commits(&base.join("mnm-bench-commits"));
-    recovery(&base.join("mnm-bench-small"), 1_000_000, 200);
-    recovery(&base.join("mnm-bench-large"), 16_384, 65_000);
+    for (messages, size) in [("1000000", "1000"), ("1000000", "200"), ("16384", "65000")] {
+        // In a process of its own: the memory that others have freed would count.
+        let this = std::env::current_exe().expect("a program that runs");
+        let status = Command::new(this).args([ALONE, messages, size]).arg(base.join("mnm-bench-recovery")).status();
+        assert!(status.is_ok_and(|status| status.success()), "the row of {messages} messages of {size} octets");
+    }
     users(&base.join("mnm-bench-users"), 1_000_000);
     for long in [0, 100, 10, 2] {
         amplification(&base.join("mnm-bench-amplification"), long);
