@@ -467,6 +467,25 @@ mod tests {
         assert!(index.plain.is_empty() && blocks < (index.len() - index.recent.len()) * 2, "{blocks} octets for {}", index.len());
     }
 
+    /// A block that is packed anew may begin where an earlier one did, and hold a record that lies before the last one found.
+    #[test]
+    fn what_was_found_last_does_not_hide_what_was_packed_since() {
+        let (mut index, mut segments) = (Index::default(), Grown::default());
+        let [ten, later, fifty] = [10, 55, 50].map(|seq| segments.add(7, Kind::Moved, Seq(seq), 5));
+        let elsewhere = segments.add(6, Kind::Moved, Seq(56), 5);
+        let entry = |seq, place| Entry { seq: Seq(seq), place };
+        index.push_block(vec![entry(10, ten), entry(50, fifty)], &segments);
+        index.push_block(vec![entry(55, later), entry(56, elsewhere)], &segments);
+        index.len = 4;
+        assert_eq!(index.remove(Seq(50), &segments), Some(fifty));
+        let here = segments.add(7, Kind::Moved, Seq(56), 5);
+        index.set(Seq(56), here, &segments);
+        index.tidy(&segments);
+        assert_eq!(index.runs.iter().map(Vec::len).sum::<usize>(), 1, "the two blocks are one");
+        assert_eq!(index.get(Seq(55), &segments), Some(later));
+        index.check_invariants(&segments);
+    }
+
     #[test]
     fn moved_records_are_packed_again() {
         let (index, segments, map) = check(100, true);
