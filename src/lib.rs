@@ -20,5 +20,7 @@ pub mod progress;
 pub mod record;
 pub mod relay;
 pub mod server;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod store;
 pub mod wire;

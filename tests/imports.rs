@@ -20,6 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("ledger", &["base", "limits", "record"]),
     ("relay", &["base", "limits", "record", "ledger", "wire"]),
     ("server", &["base", "limits", "wire", "record", "store", "net", "config", "certificate", "ledger", "relay"]),
+    ("sim", &["base", "limits", "wire", "record", "store", "net", "ledger", "relay", "server"]),
 ];
 
 /// Where an outside crate may be named: files, or folders ending in `/`.

@@ -8,13 +8,13 @@ use std::io;
 use std::rc::Rc;
 
 use mnm::store::{Copied, Disk, DiskFile, StoreError, backup, verify};
-use store_support::disk::{Dice, Keep, MemDisk, MemFile};
+use mnm::sim::{Keep, MemDisk, MemFile, Prng};
 use store_support::world::{Op, SEGMENT, World, open};
 
 /// What happens on the source's disk between two octets that are read from it.
 struct Trouble {
     world: World,
-    dice: Dice,
+    dice: Prng,
     /// How many things may happen still: every site is quiet some time.
     left: u32,
     /// One call in so many is disturbed.
@@ -124,7 +124,7 @@ impl DiskFile for BusyFile {
 
 fn busy(seed: u64, left: u32, one_in: u64) -> (Busy, BTreeMap<u64, usize>) {
     let mut world = World::new(1 << 20, seed);
-    let mut dice = Dice::new(seed + 1);
+    let mut dice = Prng::new(seed + 1);
     for _ in 0..dice.roll(20) {
         world.run(&Op::Append(vec![dice.roll(300) as u16, dice.roll(100) as u16])).expect("room");
         world.run(&Op::Commit).expect("a working disk");

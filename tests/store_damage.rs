@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use mnm::base::Seq;
 use mnm::store::{Recovery, StoreError};
-use store_support::disk::{Keep, MemDisk};
+use mnm::sim::{Keep, MemDisk};
 use store_support::world::{Op, SEGMENT, World, open};
 
 /// Some segments with records, a hole where one was destroyed, copies, and three commits in the tail.
@@ -211,7 +211,7 @@ fn a_record_that_the_caller_refuses_is_named_and_kept() {
     let victim = *world.living().last().expect("records");
     let before: Vec<_> = world.disk.names().iter().map(|name| world.disk.bytes(name)).collect();
     let options = mnm::store::Options { segment_bytes: SEGMENT };
-    let entropy = Box::new(store_support::disk::Dice::new(1));
+    let entropy = Box::new(mnm::sim::Prng::new(1));
     let e = mnm::store::Store::open(world.disk.clone(), options, entropy, &mut |seq, _| match seq.0 == victim {
         true => Err("no such op".into()),
         false => Ok(()),

@@ -3,7 +3,7 @@
 mod store_support;
 
 use mnm::store::StoreError;
-use store_support::disk::Keep;
+use mnm::sim::Keep;
 use store_support::world::{Op, SEGMENT, World};
 
 /// A history that goes everywhere: batches of one and of many, rolls, compaction, recycling, both ends.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::fs;
 
 use mnm::store::Store;
-use store_support::disk::MemDisk;
+use mnm::sim::MemDisk;
 use store_support::world::{Op, SEGMENT, World, open};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store_golden/v1.txt");

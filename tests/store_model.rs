@@ -3,7 +3,7 @@
 mod store_support;
 
 use proptest::prelude::*;
-use store_support::disk::Keep;
+use mnm::sim::Keep;
 use store_support::world::{Op, SEGMENT, World};
 
 fn op() -> impl Strategy<Value = Op> {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mnm::base::Seq;
 use mnm::store::{Opened, Options, Recovery, Store, StoreError};
 
-use super::disk::{Dice, Keep, MemDisk};
+use mnm::sim::{Keep, MemDisk, Prng};
 
 pub const SEGMENT: u32 = 1024;
+/// Small, so that a small segment has many.
+const SECTOR: usize = 64;
 
 /// What can be done to a store.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ pub struct World {
     pub undecided: Vec<Vec<u64>>,
     pub durable: u64,
     pub recovery: Recovery,
-    pub dice: Dice,
+    pub dice: Prng,
 }
 
 /// Records as they were replayed.
@@ -49,7 +51,7 @@ pub type Seen = Vec<(u64, Vec<u8>)>;
 /// Opens a store and returns what it replayed.
 pub fn open(disk: &MemDisk, segment_bytes: u32, seed: u64) -> Result<(Opened<MemDisk>, Seen), StoreError> {
     let mut seen = Vec::new();
-    let opened = Store::open(disk.clone(), Options { segment_bytes }, Box::new(Dice::new(seed)), &mut |seq, payload| {
+    let opened = Store::open(disk.clone(), Options { segment_bytes }, Box::new(Prng::new(seed)), &mut |seq, payload| {
         seen.push((seq.0, payload.to_vec()));
         Ok(())
     })?;
@@ -67,7 +69,7 @@ impl World {
 
     pub fn unopened(capacity: u64, seed: u64) -> World {
         World {
-            disk: MemDisk::new(capacity),
+            disk: MemDisk::with_sectors(capacity, SECTOR),
             store: None,
             segment_bytes: SEGMENT,
             records: BTreeMap::new(),
@@ -76,7 +78,7 @@ impl World {
             undecided: Vec::new(),
             durable: 0,
             recovery: Recovery::default(),
-            dice: Dice::new(seed),
+            dice: Prng::new(seed),
         }
     }
 
