@@ -2,7 +2,9 @@
 //!
 //! Only in builds with the feature `sim`. `docs/TESTING.md` says what is simulated and what is not.
 
+pub mod ask;
 mod disk;
+pub mod model;
 mod prng;
 
 pub use disk::{Keep, MemDisk, MemFile};
