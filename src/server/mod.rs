@@ -13,6 +13,7 @@ mod damage_report;
 mod door;
 mod gate;
 mod inlet;
+mod intake;
 mod listeners;
 mod outbox;
 mod recovery;
@@ -25,8 +26,8 @@ use std::collections::{BTreeSet, VecDeque};
 use slab::Slab;
 
 use self::conn::{Conn, Phase};
-use self::gate::Gate;
 use self::inlet::Reading;
+use self::intake::Intake;
 use self::outbox::Pins;
 use self::room::Room;
 use crate::base::{LinkId, Mono};
@@ -41,6 +42,8 @@ use crate::wire::{Dialect, RequestLimits};
 
 pub use backup::{Backup, backup};
 pub use clock::Clock;
+#[cfg(feature = "sim")]
+pub use intake::Bystander;
 pub use listeners::{Listeners, Refusal};
 pub use recovery::{Facts, Verified, recover, verify, verify_directory};
 pub use repair::{Means, Repair, repair};
@@ -63,7 +66,7 @@ const OCTETS_PER_DEVICE: usize = 8;
 pub struct Server<S: Socket, D: Disk> {
     relay: Relay,
     store: Store<D>,
-    gate: Gate,
+    intake: Intake,
     conns: Slab<Conn<S>>,
     accepted: u32,
     pins: Pins,
@@ -83,8 +86,6 @@ pub struct Server<S: Socket, D: Disk> {
     effects: Vec<Effect>,
     buffer: Vec<u8>,
     plain: Vec<u8>,
-    /// Octets of records in this turn.
-    written: usize,
     /// Octets of records since the last upkeep.
     upkeep_due: usize,
     /// This turn has waited for the disk.
@@ -105,7 +106,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     pub fn new(relay: Relay, store: Store<D>, options: Options, limits: RequestLimits, dialect: Dialect) -> Server<S, D> {
         Server {
             relay,
-            gate: Gate::new(store.durable()),
+            intake: Intake::new(store.durable()),
             store,
             conns: Slab::new(),
             accepted: 0,
@@ -121,7 +122,6 @@ impl<S: Socket, D: Disk> Server<S, D> {
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER],
             plain: Vec::with_capacity(TLS_RECORD_MAX),
-            written: 0,
             upkeep_due: 0,
             committed: false,
             upkeep_waits: false,
@@ -130,6 +130,12 @@ impl<S: Socket, D: Disk> Server<S, D> {
             rest_at: Some(Mono::default().plus(REST_AFTER)),
             strangers: Strangers::default(),
         }
+    }
+
+    /// Lets somebody look on from now on.
+    #[cfg(feature = "sim")]
+    pub fn watch(&mut self, bystander: Bystander) {
+        self.intake.bystander = Some(bystander);
     }
 
     /// Takes a new connection in; returns its slot, by which readiness is reported.
@@ -181,7 +187,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.maintenance
             || self.upkeep_waits
             || self.ended && !self.held.is_empty()
-            || !self.gate.is_empty()
+            || !self.intake.gate.is_empty()
             || !self.readable.is_empty()
             || !self.writable.is_empty()
     }
@@ -234,7 +240,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.release();
         self.write_all(now);
         self.absorb()?;
-        self.upkeep_due += std::mem::take(&mut self.written);
+        self.upkeep_due += std::mem::take(&mut self.intake.written);
         self.maintain(now.mono)
     }
 
@@ -292,7 +298,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             let in_handshake = self.conns.get(slot).is_some_and(|conn| !conn.link.is_ready());
             handshakes += usize::from(in_handshake);
             self.read(slot, now)?;
-            if self.written >= TURN_BYTES_MAX || handshakes >= TURN_HANDSHAKES_MAX {
+            if self.intake.written >= TURN_BYTES_MAX || handshakes >= TURN_HANDSHAKES_MAX {
                 break;
             }
         }
@@ -357,7 +363,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 conn.phase = Phase::Gone;
             }
             // After each buffer, since what the log takes is told for a few of them only.
-            absorb(&mut self.effects, &mut self.store, &mut self.gate, &mut self.written)?;
+            self.intake.absorb(&mut self.effects, &mut self.store)?;
             self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
             match received {
                 Received::Blocked => {
@@ -406,7 +412,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     }
 
     fn absorb(&mut self) -> Result<(), StoreError> {
-        absorb(&mut self.effects, &mut self.store, &mut self.gate, &mut self.written)
+        self.intake.absorb(&mut self.effects, &mut self.store)
     }
 
     fn commit(&mut self, now: Now) -> Result<(), StoreError> {
@@ -423,7 +429,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
 
     /// Grants what the log's durable end allows.
     fn release(&mut self) {
-        while let Some(effect) = self.gate.release(self.store.durable()) {
+        while let Some(effect) = self.intake.gate.release(self.store.durable()) {
             match effect {
                 Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
                 Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
@@ -492,20 +498,6 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.ended = true;
         self.relay.handle(Input::Closed { link: conn.id }, now, &mut self.effects);
     }
-}
-
-/// Sorts what the relay wants: records to the log, everything else to the gate.
-fn absorb<D: Disk>(effects: &mut Vec<Effect>, store: &mut Store<D>, gate: &mut Gate, written: &mut usize) -> Result<(), StoreError> {
-    for effect in effects.drain(..) {
-        match effect {
-            Effect::Append { seq, payload, end } => {
-                *written += payload.len();
-                store.append(seq, &payload, end)?;
-            }
-            other => gate.hold(other),
-        }
-    }
-    Ok(())
 }
 
 fn mark_writable<S>(conn: &mut Conn<S>, slot: usize, writable: &mut Vec<usize>) {

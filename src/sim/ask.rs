@@ -1,5 +1,7 @@
 //! What members ask, as data, and as the frames of either draft.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 /// A request that is well-formed and comes from a member.
@@ -17,12 +19,18 @@ pub enum Ask {
 }
 
 /// Data with its `datahead` and `datasum`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[allow(missing_docs, reason = "the protocol's own fields")]
 pub struct Part {
     pub octets: Vec<u8>,
     pub head: usize,
     pub sum: u32,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets {:08x} ({}, {})", self.octets.len(), crc32c::crc32c(&self.octets), self.head, self.sum)
+    }
 }
 
 /// A draft's numbering.

@@ -172,6 +172,11 @@ impl MemDisk {
         self.0.borrow_mut().capacity = capacity;
     }
 
+    /// Octets that all files together can have.
+    pub fn capacity(&self) -> u64 {
+        self.0.borrow().capacity
+    }
+
     /// Octets of all files.
     pub fn used(&self) -> u64 {
         self.0.borrow().used()

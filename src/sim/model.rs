@@ -5,7 +5,7 @@
 //! passing of time, and predicts each link's frames. A node has one link at most. Messages are numbered in the order of posting;
 //! the relay's ids are bound to these numbers by whoever compares.
 //!
-//! Not in here: headers that cannot be read, the limits' values but for the size of a message, uploads that take time, disks that
+//! Not in here: headers that cannot be read, most limits, uploads that take time, disks that
 //! are full, third parties.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Part, Speaks};
+use crate::limits::{ALIASES_MAX, NODES_MAX};
 
 /// A user's place in [`Model::users`].
 pub type UserNo = usize;
@@ -218,12 +219,18 @@ impl Model {
             return Ok(None);
         }
         self.free(name, "newalias must be 8+ characters")?;
+        if self.users[user].aliases.len() >= ALIASES_MAX {
+            return Err("");
+        }
         self.users[user].aliases.push(name.to_owned());
         Ok(Some(self.post(user, json!({ "op": "user", "newalias": name }), &Part::default(), &self.nodes_of(user))))
     }
 
     fn new_node(&mut self, user: UserNo, node: NodeNo, label: &str) -> Outcome {
         let mut to = self.nodes_of(user);
+        if to.len() >= NODES_MAX {
+            return Err("");
+        }
         let new = self.nodes.len();
         if self.readings.new_node_is_told {
             to.insert(new);

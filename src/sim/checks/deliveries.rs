@@ -1,0 +1,150 @@
+//! What goes out is what was put there, to those it is for, in order, not again without need, not before it is durable.
+
+use super::side::Out;
+use super::{Checked, Checks, Known, Moment, Oracle, ensure, fail};
+use crate::limits::OUTPUT_MAX;
+
+impl Checks {
+    /// Checks the deliveries that were decided, now that the model knows their messages.
+    pub(super) fn check_deliveries(&mut self, moment: Moment) -> Checked {
+        for (wire, seq, again) in std::mem::take(&mut self.deliveries) {
+            let Some(&Known { message, .. }) = self.known.get(&seq) else { return fail(Oracle::Privacy, format!("nobody posted {seq:x}")) };
+            self.check_delivery(wire, message, again, moment)?;
+        }
+        Ok(())
+    }
+
+    fn check_delivery(&mut self, wire: usize, message: usize, again: bool, moment: Moment) -> Checked {
+        let Some(side) = self.sides.get(&wire) else { return Ok(()) };
+        // What is decided for a link that ends in the same turn is nobody's business.
+        let Some(node) = side.node else { return ensure(Oracle::Privacy, side.over || side.deaf, || format!("message {message} goes to nobody")) };
+        let (owes, acked_now) = (self.owes(node, message), self.recent.contains(&(node, message)));
+        if again {
+            let written = side.sent_here.get(&message).copied().flatten();
+            let late = self.timeouts.redelivery.as_nanos() as u64;
+            ensure(Oracle::Duplicates, owes || acked_now, || format!("message {message} goes to node {node} again, and was acked"))?;
+            return match written {
+                Some(at) => ensure(Oracle::Duplicates, moment.now - at >= late, || format!("message {message} is repeated after {} ns", moment.now - at)),
+                None => fail(Oracle::Delivery, format!("message {message} is repeated on connection {wire}, where it never went")),
+            };
+        }
+        ensure(Oracle::Duplicates, !side.sent_here.contains_key(&message), || format!("message {message} goes twice to node {node}"))?;
+        if !owes && !acked_now {
+            let was_for = self.seqs.contains_key(&message) && self.is_for(node, message);
+            let oracle = if was_for { Oracle::Duplicates } else { Oracle::Privacy };
+            return fail(oracle, format!("message {message} goes to node {node}, which does not owe an ack for it"));
+        }
+        let urgent = self.model.messages[message].is_urgent();
+        let lane = usize::from(urgent);
+        let owed = &self.model.nodes[node].owed;
+        let from = side.position[lane].map_or(0, |last| owed.partition_point(|no| *no <= last));
+        let skipped = owed[from..].iter().take_while(|no| **no < message).find(|no| self.model.messages[**no].is_urgent() == urgent);
+        let in_order = side.position[lane].is_none_or(|last| last < message) && skipped.is_none();
+        ensure(Oracle::Order, in_order, || {
+            format!("message {message} goes to node {node} after {:?}, and {skipped:?} was due", side.position[lane])
+        })?;
+        let in_flight = side.sent_here.keys().filter(|no| self.owes(node, **no) && self.model.messages[**no].is_urgent() == urgent).count();
+        ensure(Oracle::Limits, in_flight < self.window, || format!("{in_flight} messages are on their way to node {node}"))?;
+        let side = self.sides.get_mut(&wire).expect("it was just there");
+        side.position[lane] = Some(message);
+        side.sent_here.insert(message, None);
+        Ok(())
+    }
+
+    /// Whether a message was meant for a node when it was posted, or was queued for the node that made it.
+    fn is_for(&self, node: usize, message: usize) -> bool {
+        self.model.messages[message].to.contains(&node)
+            || self.acks.contains_key(&(node, message))
+            || self.model.messages[message].to.iter().any(|other| self.model.nodes[*other].user == self.model.nodes[node].user)
+    }
+
+    /// Octets were written to a connection.
+    pub(in crate::sim) fn wrote(&mut self, wire: usize, octets: &[u8], now: u64, durable: u64) -> Checked {
+        let Some(side) = self.sides.get_mut(&wire) else { return fail(Oracle::Privacy, format!("connection {wire} is written to, and is not there")) };
+        side.spoken.extend_from_slice(octets);
+        while self.wrote_frame(wire, now, durable)? {}
+        Ok(())
+    }
+
+    /// Takes one frame off what was spoken, if one is whole.
+    fn wrote_frame(&mut self, wire: usize, now: u64, durable: u64) -> Checked<bool> {
+        let side = self.sides.get_mut(&wire).expect("the caller has looked");
+        if side.spoken.is_empty() {
+            return Ok(false);
+        }
+        let (crc, len, depends, message) = match side.outgoing.front().copied() {
+            None => return fail(Oracle::Duplicates, format!("connection {wire} gets {} octets that nobody decided", side.spoken.len())),
+            Some(Out::Frame { crc, len, depends }) => (crc, len, depends, None),
+            Some(Out::Message { seq, again, depends }) => {
+                let Known { message, crc, len } = self.known[&seq];
+                let gone = again && !side.node.is_some_and(|node| self.model.nodes[node].owed.binary_search(&message).is_ok());
+                // One that was acked while its repetition waited may be left out.
+                if gone {
+                    let head = format!(r#""id":"{seq:016x}""#);
+                    let start = &side.spoken[..side.spoken.len().min(len)];
+                    let is_it = start.windows(head.len()).any(|window| window == head.as_bytes());
+                    if !is_it && start.len() == len.min(4 + usize::from(u16::MAX)) || !is_it && self.is_other(wire) {
+                        self.sides.get_mut(&wire).expect("the caller has looked").outgoing.pop_front();
+                        return Ok(true);
+                    }
+                }
+                (crc, len, depends, Some((message, seq)))
+            }
+        };
+        let side = self.sides.get_mut(&wire).expect("the caller has looked");
+        if side.spoken.len() < len {
+            return Ok(false);
+        }
+        let frame: Vec<u8> = side.spoken.drain(..len).collect();
+        side.outgoing.pop_front();
+        ensure(Oracle::Answers, crc32c::crc32c(&frame) == crc, || {
+            format!("connection {wire} gets other octets than were decided: {}", String::from_utf8_lossy(&frame[..len.min(200)]))
+        })?;
+        ensure(Oracle::Durability, depends <= durable, || {
+            format!("a frame leaves that depends on record {depends:x}; the log is durable up to {durable:x}")
+        })?;
+        if let Some((message, seq)) = message {
+            side.sent_here.insert(message, Some(now));
+            self.delivered += 1;
+            self.left = self.left.max(seq);
+        }
+        self.left = self.left.max(depends);
+        Ok(true)
+    }
+
+    /// Whether what was spoken on a connection begins with a whole header, so that it is clear what it is.
+    fn is_other(&self, wire: usize) -> bool {
+        let spoken = &self.sides[&wire].spoken;
+        let len = spoken.get(..4).and_then(|digits| usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        len.is_some_and(|len| spoken.len() >= 4 + len)
+    }
+
+    /// The relay ends a link without a word: its time must be up.
+    pub(super) fn cut(&mut self, wire: usize, moment: Moment) -> Checked {
+        let Some(side) = self.sides.get(&wire) else { return Ok(()) };
+        let since = |at: u64| u128::from(moment.now - at);
+        let late = match (side.closed, side.node) {
+            (Some(closed), _) => since(closed) >= self.timeouts.linger.as_nanos(),
+            (None, None) => side.over || since(side.opened) >= self.timeouts.login.as_nanos(),
+            // The last may be a takeover, which a login follows.
+            (None, Some(_)) => since(side.heard) >= self.timeouts.idle.min(self.timeouts.takeover).as_nanos(),
+        };
+        let stalled = side.blocked;
+        ensure(Oracle::Limits, late || stalled, || format!("connection {wire} is cut, and its time was not up: {side:?}"))?;
+        let side = self.sides.get_mut(&wire).expect("it was just there");
+        (side.over, side.deaf) = (true, true);
+        self.end(wire);
+        Ok(())
+    }
+
+    /// The relay has let go of a connection.
+    pub(super) fn dropped(&mut self, wire: usize) -> Checked {
+        self.end(wire);
+        let Some(side) = self.sides.remove(&wire) else { return Ok(()) };
+        self.links.retain(|_, of| *of != wire);
+        // Others' news may have piled up.
+        let weight: usize = side.outgoing.iter().map(|out| if let Out::Frame { len, .. } = out { len + 64 } else { 0 }).sum();
+        let right = side.over || side.closed.is_some() || weight > OUTPUT_MAX / 2;
+        ensure(Oracle::Limits, right, || format!("connection {wire} ends without a reason: {side:?}"))
+    }
+}

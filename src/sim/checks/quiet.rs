@@ -1,0 +1,54 @@
+//! Bounds that hold at any time; and when nothing moves any more: nothing is owed, nothing is kept, presence is right.
+
+use std::collections::BTreeSet;
+
+use super::{Checked, Checks, Oracle, ensure};
+use crate::ledger::Ledger;
+use crate::sim::model::NodeNo;
+use crate::store::Stats;
+
+impl Checks {
+    /// No link outlives its time: the turn that ended at this moment should have ended it.
+    pub(in crate::sim) fn check_limits(&self, now: u64) -> Checked {
+        for (wire, side) in self.sides.iter().filter(|(_, side)| !side.over) {
+            let since = |at: u64| u128::from(now - at);
+            let late = match (side.closed, side.node) {
+                (Some(closed), _) => since(closed) >= self.timeouts.linger.as_nanos(),
+                (None, None) => since(side.opened) >= self.timeouts.login.as_nanos(),
+                (None, Some(_)) => since(side.heard) >= self.timeouts.idle.as_nanos(),
+            };
+            ensure(Oracle::Limits, !late && !side.blocked, || format!("connection {wire} should have ended: {side:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// The relay waits, or does not, for the device on a connection to read; since then.
+    pub(in crate::sim) fn note_blocked(&mut self, wire: usize, blocked: bool, since: u64, now: u64) {
+        let Some(side) = self.sides.get_mut(&wire) else { return };
+        side.blocked = blocked && u128::from(now - since) >= self.timeouts.stall.as_nanos();
+    }
+
+    /// Whether nothing is owed to anybody.
+    pub(in crate::sim) fn owes_nothing(&self) -> bool {
+        self.model.nodes.iter().all(|node| node.owed.is_empty())
+    }
+
+    /// Everybody is here and has acked everything, and a while has gone by.
+    pub(in crate::sim) fn check_floor(&self, ledger: &Ledger, stats: Stats, segment_bytes: u64) -> Checked {
+        ensure(Oracle::Storage, ledger.message_count() == 0, || format!("{} messages are kept, and none is owed", ledger.message_count()))?;
+        let members: usize = self.model.groups.values().map(std::collections::BTreeMap::len).sum();
+        let state = self.model.users.len() + self.model.groups.len() + members + self.model.nodes.len();
+        ensure(Oracle::Storage, stats.records <= state, || format!("{} records are kept for {state} things", stats.records))?;
+        let most = 2 * stats.live_bytes + 2 * segment_bytes;
+        ensure(Oracle::Storage, stats.disk_bytes <= most, || {
+            format!("{} octets of the disk are taken for {} that live: more than {most}", stats.disk_bytes, stats.live_bytes)
+        })
+    }
+
+    /// A device of this node sees these users as here.
+    pub(in crate::sim) fn check_presence(&self, node: NodeNo, sees: &BTreeSet<String>) -> Checked {
+        let seen = self.model.seen_by(self.model.nodes[node].user);
+        let predicted: BTreeSet<String> = seen.iter().map(|user| self.model.users[*user].uid.clone()).collect();
+        ensure(Oracle::Presence, *sees == predicted, || format!("node {node} sees {sees:?}, predicted was {predicted:?}"))
+    }
+}

@@ -1,0 +1,174 @@
+//! Bugs to plant, one for each oracle: a check that never fails proves nothing.
+//!
+//! Most spoil what the relay decided before it is granted, as a bug in the relay would.
+
+use crate::base::{LinkId, Seq};
+use crate::record::{CursorRecord, Mark, Record, Standing};
+use crate::relay::{Effect, Settings};
+
+/// A bug.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Plant {
+    /// None.
+    #[default]
+    Nothing,
+    /// A recipient is left out of a message's record.
+    LostRecipient,
+    /// A message goes to the link before the one it is for.
+    Misrouted,
+    /// Two deliveries to one link change places.
+    Swapped,
+    /// A message goes out twice.
+    Doubled,
+    /// Answers do not wait for the disk.
+    OpenGate,
+    /// The disk says that it has synced and has not.
+    LyingDisk,
+    /// A request's records are two batches.
+    SplitBatch,
+    /// A user's record is not written.
+    UnwrittenFact,
+    /// A cursor's record forgets what was acked.
+    BlankCursor,
+    /// Records are never forgotten.
+    Hoarding,
+    /// Nobody is told that somebody came or went.
+    Unseen,
+    /// Who is invited is written down as barred.
+    WrongStanding,
+    /// Links are never cut.
+    Patience,
+    /// The window is one wider than was set.
+    WideWindow,
+    /// Logins are never answered.
+    Speechless,
+    /// Acks of requests say another id.
+    WrongAnswer,
+    /// The relay panics at its thousandth decision.
+    Panic,
+}
+
+/// Does what a [`Plant`] says to effects.
+pub(super) struct Saboteur {
+    plant: Plant,
+    count: u64,
+    last_link: Option<LinkId>,
+}
+
+impl Plant {
+    pub(super) fn saboteur(self) -> Saboteur {
+        Saboteur { plant: self, count: 0, last_link: None }
+    }
+
+    pub(super) fn spoil_settings(self, settings: &mut Settings) {
+        if self == Plant::WideWindow {
+            settings.window += 1;
+        }
+    }
+}
+
+impl Saboteur {
+    /// Strikes now and then, so that there is something to spoil.
+    fn strikes(&mut self) -> bool {
+        self.count += 1;
+        self.count % 5 == 4
+    }
+
+    pub(super) fn spoil(&mut self, effects: &mut Vec<Effect>) {
+        match self.plant {
+            Plant::Nothing | Plant::LyingDisk | Plant::WideWindow => {}
+            Plant::LostRecipient => self.records(effects, |record| match record {
+                Record::Message(message) if message.to.len() > 1 => message.to.pop().is_some(),
+                _ => false,
+            }),
+            Plant::BlankCursor => self.records(effects, |record| match record {
+                Record::Cursor(cursor) => {
+                    *cursor = CursorRecord { node: cursor.node, normal: Mark::default(), priority: Mark::default() };
+                    true
+                }
+                _ => false,
+            }),
+            Plant::WrongStanding => self.records(effects, |record| match record {
+                Record::Member(member) if member.standing == Standing::Invited => {
+                    member.standing = Standing::Barred;
+                    true
+                }
+                _ => false,
+            }),
+            Plant::Misrouted => {
+                for effect in effects {
+                    let Effect::Deliver { link, .. } = effect else { continue };
+                    let right = *link;
+                    if let Some(other) = self.last_link.filter(|other| *other != right) {
+                        *link = other;
+                    }
+                    self.last_link = Some(right);
+                }
+            }
+            Plant::Swapped => {
+                let places: Vec<usize> = (0..effects.len()).filter(|at| matches!(effects[*at], Effect::Deliver { .. })).collect();
+                for pair in places.windows(2) {
+                    if let (Effect::Deliver { link: one, .. }, Effect::Deliver { link: other, .. }) = (&effects[pair[0]], &effects[pair[1]])
+                        && one == other
+                    {
+                        effects.swap(pair[0], pair[1]);
+                        return;
+                    }
+                }
+            }
+            Plant::Doubled => {
+                let twice = effects.iter().find(|effect| matches!(effect, Effect::Deliver { .. })).cloned();
+                if self.strikes() {
+                    effects.extend(twice);
+                }
+            }
+            Plant::OpenGate => effects.iter_mut().for_each(|effect| {
+                if let Effect::Send { after, .. } = effect {
+                    *after = Seq::ZERO;
+                }
+            }),
+            Plant::SplitBatch => effects.iter_mut().for_each(|effect| {
+                if let Effect::Append { end, .. } = effect {
+                    *end = true;
+                }
+            }),
+            Plant::UnwrittenFact => effects.retain(|effect| {
+                let is_user = matches!(effect, Effect::Append { payload, end: false, .. } if matches!(Record::decode(payload), Ok(Record::User(_))));
+                !is_user
+            }),
+            Plant::Hoarding => effects.retain(|effect| !matches!(effect, Effect::Forget { .. })),
+            Plant::Patience => effects.retain(|effect| !matches!(effect, Effect::Cut { .. })),
+            Plant::Unseen => self.frames(effects, r#""op":"ohi""#, |_| false),
+            Plant::Speechless => self.frames(effects, r#""op":"info""#, |_| false),
+            Plant::WrongAnswer => self.frames(effects, r#""op":"ack""#, |frame| {
+                let at = frame.windows(2).position(|pair| pair == br"\u").unwrap_or(frame.len() - 3);
+                frame[at + 2] ^= 1;
+                true
+            }),
+            Plant::Panic => {
+                self.count += effects.len() as u64;
+                assert!(self.count < 1000, "a planted panic");
+            }
+        }
+    }
+
+    /// Changes records.
+    fn records(&mut self, effects: &mut [Effect], mut change: impl FnMut(&mut Record<'_>) -> bool) {
+        for effect in effects {
+            let Effect::Append { payload, .. } = effect else { continue };
+            let Ok(mut record) = Record::decode(payload) else { continue };
+            if change(&mut record) {
+                let spoilt = record.encode();
+                *payload = spoilt;
+            }
+        }
+    }
+
+    /// Changes frames of a kind, or drops those for which `keep` says no.
+    fn frames(&mut self, effects: &mut Vec<Effect>, kind: &str, mut keep: impl FnMut(&mut Vec<u8>) -> bool) {
+        effects.retain_mut(|effect| {
+            let Effect::Send { frame, .. } = effect else { return true };
+            !frame.windows(kind.len()).any(|window| window == kind.as_bytes()) || keep(frame)
+        });
+    }
+}
