@@ -234,6 +234,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
         self.read_all(now)?;
         self.retry_held(now);
+        self.note_progress(now);
         self.relay.handle(Input::Tick, now, &mut self.effects);
         self.absorb()?;
         self.commit(now)?;
@@ -407,6 +408,16 @@ impl<S: Socket, D: Disk> Server<S, D> {
             } else {
                 // Reading stopped for it, and the event that told of more is spent.
                 self.ready(slot, true, false);
+            }
+        }
+    }
+
+    /// Sockets that take something again have moved since they were written to, however long the last turn took: their peers
+    /// are no stalled ones.
+    fn note_progress(&mut self, now: Now) {
+        for &slot in &self.writable {
+            if let Some(conn) = self.conns.get(slot).filter(|conn| conn.told_blocked && !conn.blocked) {
+                self.relay.handle(Input::Blocked { link: conn.id }, now, &mut self.effects);
             }
         }
     }

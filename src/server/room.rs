@@ -48,7 +48,9 @@ impl Room {
             }
         }
         self.note(octets == 0, store.free_bytes(), now.mono);
-        let cursors = store.has_reserve(2 * CURSOR_BYTES_MAX);
+        // An eighth of a segment where segments are smaller than any site's, as in a simulator.
+        let reserve = (2 * CURSOR_BYTES_MAX).min(usize::try_from(self.segment_bytes / 8).unwrap_or(usize::MAX));
+        let cursors = store.has_reserve(reserve);
         relay.handle(Input::Room { octets, disk: store.free_bytes(), cursors }, now, out);
         Ok(())
     }

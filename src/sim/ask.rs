@@ -18,6 +18,18 @@ pub enum Ask {
     Ping { from: Option<String>, to: String, text: Part },
 }
 
+impl Ask {
+    /// Octets of data that follow the header.
+    pub fn data_len(&self) -> usize {
+        match self {
+            Ask::NewAlias(_) | Ask::NewNode(_) | Ask::Ohi { .. } | Ask::Group { .. } => 0,
+            Ask::Invite { text, .. } | Ask::Ping { text, .. } => text.octets.len(),
+            Ask::Post { part, .. } => part.octets.len(),
+            Ask::PostNotify { note, part, .. } => note.octets.len() + part.octets.len(),
+        }
+    }
+}
+
 /// Data with its `datahead` and `datasum`.
 #[derive(Clone, Default)]
 #[allow(missing_docs, reason = "the protocol's own fields")]

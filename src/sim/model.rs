@@ -214,6 +214,18 @@ impl Model {
         if tells || link.speaks == Speaks::Draft2018 { outcome } else { outcome.map(|_| None) }
     }
 
+    /// Whether a request can be done as things stand, its data yet to come. What cannot is refused although things may change.
+    pub fn foresee(&self, node: NodeNo, ask: &Ask) -> Outcome {
+        let user = self.nodes[node].user;
+        match ask {
+            _ if ask.data_len() > self.message_max => return Err(""),
+            Ask::Post { to, .. } => _ = self.recipients(user, to)?,
+            Ask::PostNotify { to, note_to, .. } => _ = (self.recipients(user, to)?, self.recipients(user, note_to)?),
+            _ => {}
+        }
+        Ok(None)
+    }
+
     fn new_alias(&mut self, user: UserNo, name: &str) -> Outcome {
         if self.readings.own_alias_is_acked && self.owner(name) == Ok(user) {
             return Ok(None);

@@ -128,6 +128,7 @@ impl Checks {
             let Some(side) = self.sides.get_mut(&wire) else { return Ok(()) };
             match side.waiting.front() {
                 Some(Item::Nothing) => {}
+                Some(Item::Begun { ask }) => side.hopeless = side.node.is_some_and(|node| self.model.foresee(node, ask).is_err()),
                 Some(Item::Ack { id }) => {
                     let (id, node) = (*id, side.node);
                     if let (Some(node), Some(known)) = (node, self.known.get(&id).copied()) {
@@ -137,8 +138,8 @@ impl Checks {
                 Some(Item::Greeting | Item::Register { .. } | Item::Login { .. } | Item::Ask { .. } | Item::Last { .. }) | None => return Ok(()),
             }
             let side = self.sides.get_mut(&wire).expect("it was just there");
-            side.waiting.pop_front();
-            self.requests += 1;
+            let item = side.waiting.pop_front();
+            self.requests += u64::from(!matches!(item, Some(Item::Begun { .. })));
         }
     }
 
@@ -328,6 +329,11 @@ impl Checks {
             ensure(Oracle::Limits, moment.tight, || format!("{ask:?} is refused for want of space, and there is some"))?;
             return ensure(Oracle::Atomicity, self.batch.last == 0, || format!("{ask:?} is refused, and yet something is done"));
         }
+        let error = header.get("error").and_then(Value::as_str);
+        // What was refused when it began stays refused.
+        if self.sides.get_mut(&wire).is_some_and(|side| std::mem::take(&mut side.hopeless)) && error.is_some() {
+            return ensure(Oracle::Atomicity, self.batch.last == 0, || format!("{ask:?} is refused, and yet something is done"));
+        }
         let from = self.model.messages.len();
         let outcome = self.model.ask(node, ask);
         let batch = std::mem::take(&mut self.batch);
@@ -338,7 +344,6 @@ impl Checks {
         })?;
         self.batch.last = batch.last;
         self.record_step(Step::Ask { node, ask: ask.clone() });
-        let error = header.get("error").and_then(Value::as_str);
         let wrong = || format!("node {node} asks {ask:?}: predicted {outcome:?}, answered {header}");
         match outcome {
             Err(words) => ensure(Oracle::Answers, error.is_some_and(|error| words.is_empty() || error == words), wrong),
@@ -360,7 +365,7 @@ impl Checks {
                 reason == "node already connected" && lives
             }
             Some(Item::Register { .. }) => reason == "register failure" && moment.tight,
-            Some(Item::Greeting | Item::Nothing | Item::Ack { .. } | Item::Ask { .. }) | None => false,
+            Some(Item::Greeting | Item::Nothing | Item::Ack { .. } | Item::Ask { .. } | Item::Begun { .. }) | None => false,
         };
         ensure(Oracle::Answers, right, || format!("connection {wire} ends with {reason:?} where {item:?} waits"))?;
         let side = self.sides.get_mut(&wire).expect("the caller has looked");

@@ -41,7 +41,9 @@ impl Checks {
         let skipped = owed[from..].iter().take_while(|no| **no < message).find(|no| self.model.messages[**no].is_urgent() == urgent);
         let in_order = side.position[lane].is_none_or(|last| last < message) && skipped.is_none();
         ensure(Oracle::Order, in_order, || {
-            format!("message {message} goes to node {node} after {:?}, and {skipped:?} was due", side.position[lane])
+            let show = |no: &usize| format!("{no} ({:x?}: {})", self.seqs.get(no), self.model.messages[*no].header);
+            let last = side.position[lane].as_ref().map(show);
+            format!("message {} goes to node {node} after {last:?}, and {:?} was due", show(&message), skipped.map(show))
         })?;
         let in_flight = side.sent_here.keys().filter(|no| self.owes(node, **no) && self.model.messages[**no].is_urgent() == urgent).count();
         ensure(Oracle::Limits, in_flight < self.window, || format!("{in_flight} messages are on their way to node {node}"))?;

@@ -25,8 +25,11 @@ impl Checks {
     /// Makes the model one of what survived.
     fn roll_back(&mut self, durable: u64) {
         let mut model = self.checkpoint.clone();
+        let mut cut = false;
         for (step, seq) in std::mem::take(&mut self.journal) {
-            if seq <= durable {
+            // What came after something that is lost is lost too, but for acks: those that were not durable rise again below.
+            cut |= seq > durable;
+            if !cut || matches!(step, Step::Ack { .. }) {
                 apply(&mut model, step);
             }
         }

@@ -1,6 +1,7 @@
 //! One connection, as the oracles see it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::rc::Rc;
 
 use crate::sim::ask::{Ask, Speaks};
@@ -16,6 +17,8 @@ pub(in crate::sim) enum Item {
     Nothing,
     Ack { id: u64 },
     Ask { id: String, ask: Rc<Ask> },
+    /// The header of a request has come, and not all of its data.
+    Begun { ask: Rc<Ask> },
     /// The link ends, with this reason.
     Last { reason: &'static str },
 }
@@ -28,7 +31,6 @@ pub(super) enum Out {
 }
 
 /// See the [module](self).
-#[derive(Debug)]
 pub(in crate::sim) struct Side {
     /// Nobody's: it must get nothing but `tmtprev` and `quit`.
     pub(super) stranger: bool,
@@ -45,6 +47,10 @@ pub(in crate::sim) struct Side {
     items: VecDeque<(u64, Item)>,
     sent: u64,
     read: u64,
+    /// The first of `items` was begun.
+    begun: bool,
+    /// The request whose data is coming cannot be done, as things stood when it began.
+    pub(super) hopeless: bool,
     /// What was read and not answered.
     pub(super) waiting: VecDeque<Item>,
     /// Nothing more is understood.
@@ -60,6 +66,14 @@ pub(in crate::sim) struct Side {
     pub(super) blocked: bool,
 }
 
+impl fmt::Debug for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Side { node, opened, heard, closed, sent, read, waiting, outgoing, blocked, .. } = self;
+        write!(f, "node {node:?}, opened at {opened}, heard at {heard}, closed {closed:?}, {read} of {sent} octets read, ")?;
+        write!(f, "{} requests wait, {} frames to be written, blocked {blocked}", waiting.len(), outgoing.len())
+    }
+}
+
 impl Side {
     pub(in crate::sim) fn new(speaks: Speaks, stranger: bool, now: u64) -> Side {
         Side {
@@ -73,6 +87,8 @@ impl Side {
             items: VecDeque::new(),
             sent: 0,
             read: 0,
+            begun: false,
+            hopeless: false,
             waiting: VecDeque::new(),
             deaf: false,
             outgoing: VecDeque::new(),
@@ -95,9 +111,17 @@ impl Side {
         self.heard = now;
         while self.items.front().is_some_and(|(end, _)| *end <= self.read) {
             let item = self.items.pop_front().map(|(_, item)| item);
+            self.begun = false;
             if !self.deaf {
                 self.waiting.extend(item);
             }
+        }
+        if let Some((end, Item::Ask { ask, .. })) = self.items.front()
+            && !self.begun
+            && end - ask.data_len() as u64 <= self.read
+        {
+            self.begun = true;
+            self.waiting.push_back(Item::Begun { ask: ask.clone() });
         }
     }
 }

@@ -9,10 +9,12 @@ fn main() {
     let (mut crashes, mut cut, mut requests, mut deliveries, mut turns, mut nanos, mut refused) = (0, 0, 0, 0, 0, 0, 0);
     let mut bad = 0;
     for seed in a..b {
+        let begun = std::time::Instant::now(); if std::env::var("V").is_ok() { eprintln!("{seed}"); }
         let plan = Plan::draw(seed);
         let o = run(&plan, Plant::Nothing, trace);
         crashes += o.counts.crashes; cut += o.counts.cut_recoveries; requests += o.counts.requests; deliveries += o.counts.deliveries;
         turns += o.counts.turns; nanos += o.counts.nanos; refused += o.counts.refused;
+        if begun.elapsed().as_secs_f64() > 1.0 { println!("seed {seed} took {:.1} s, {:?}", begun.elapsed().as_secs_f64(), o.counts); }
         if trace { println!("{plan}\n{}", o.trace); }
         if let Some(v) = o.violation { println!("seed {seed}: {}", v.to_string().chars().take(2000).collect::<String>()); bad += 1; if bad > 8 { break; } }
     }
