@@ -48,6 +48,7 @@ impl Checks {
                 self.settle(moment)?;
                 let Some(side) = self.sides.get_mut(&wire) else { return fail(Oracle::Limits, "a connection is read that is not there") };
                 side.note_read(octets, moment.now);
+                side.starved |= moment.tight;
                 self.hear(wire, moment)
             }
             Seen::End(wire) | Seen::WriteFailed(wire) => {
@@ -270,6 +271,7 @@ impl Checks {
         self.check_deliveries(moment)?;
         if let Some(side) = self.sides.get_mut(&wire) {
             side.waiting.pop_front();
+            (side.starved, side.hopeless) = (false, false);
             self.requests += 1;
         }
         self.hear(wire, moment)
@@ -326,7 +328,8 @@ impl Checks {
         let Some(node) = self.sides[&wire].node else { return fail(Oracle::Answers, format!("nobody is logged in and gets {header}")) };
         if header["error"] == STORAGE_FULL {
             self.refused += 1;
-            ensure(Oracle::Limits, moment.tight, || format!("{ask:?} is refused for want of space, and there is some"))?;
+            let excused = moment.tight || self.sides.get(&wire).is_some_and(|side| side.starved);
+            ensure(Oracle::Limits, excused, || format!("{ask:?} is refused for want of space, and there is some"))?;
             return ensure(Oracle::Atomicity, self.batch.last == 0, || format!("{ask:?} is refused, and yet something is done"));
         }
         let error = header.get("error").and_then(Value::as_str);

@@ -51,6 +51,8 @@ pub(in crate::sim) struct Side {
     begun: bool,
     /// The request whose data is coming cannot be done, as things stood when it began.
     pub(super) hopeless: bool,
+    /// Space was wanting while the request that is answered next came.
+    pub(super) starved: bool,
     /// What was read and not answered.
     pub(super) waiting: VecDeque<Item>,
     /// Nothing more is understood.
@@ -89,6 +91,7 @@ impl Side {
             read: 0,
             begun: false,
             hopeless: false,
+            starved: false,
             waiting: VecDeque::new(),
             deaf: false,
             outgoing: VecDeque::new(),
