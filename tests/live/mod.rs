@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 pub(crate) mod disk;
+pub(crate) mod proxy;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -29,7 +30,12 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts it, and waits until it is ready.
     pub(crate) fn start(data: &Path, listen: &str) -> Relay {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mnm"))
+        Relay::start_by(Command::new(env!("CARGO_BIN_EXE_mnm")), data, listen)
+    }
+
+    /// The same by a command that takes the relay's arguments.
+    pub(crate) fn start_by(mut command: Command, data: &Path, listen: &str) -> Relay {
+        let mut child = command
             .args(["--listen", listen])
             .arg("--data")
             .arg(data)
@@ -101,11 +107,19 @@ pub(crate) struct Load {
 impl Load {
     /// Twenty members; `more` are further options of the load tester.
     pub(crate) fn start(address: &str, more: &[&str]) -> Load {
+        Load::start_after(address, more, || {})
+    }
+
+    /// The same, by a thread that does something else first.
+    pub(crate) fn start_after(address: &str, more: &[&str], first: impl FnOnce() + Send + 'static) -> Load {
         let load = ["simclient", "--addr", address, "--members", "20", "--reconnect", "--quiet"];
         let options = Options::parse_from(load.iter().chain(more));
         let (tell, done) = mpsc::channel();
         // Nobody may be there to be told: then the test has failed already.
-        thread::spawn(move || drop(tell.send(simclient::run(&options))));
+        thread::spawn(move || {
+            first();
+            let _ = tell.send(simclient::run(&options));
+        });
         Load { done, result: None }
     }
 
