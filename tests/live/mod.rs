@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 pub(crate) mod disk;
+pub(crate) mod namespace;
 pub(crate) mod proxy;
 
 use std::io::{BufRead, BufReader, Read};
@@ -76,6 +77,11 @@ impl Relay {
     /// Its number with the system.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Ends it as `kill -9` does.
