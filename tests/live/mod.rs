@@ -90,6 +90,15 @@ impl Relay {
         self.child.wait().expect("a killed relay ends");
     }
 
+    /// Ends it as an operator does; its last words.
+    pub(crate) fn stop(self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a relay that runs can be told");
+        let (status, said) = self.end();
+        assert!(status.success(), "{status}: {said}");
+        said
+    }
+
     /// Waits until it has ended by itself; how, and its last words.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let said = self.last_words.recv_timeout(PATIENCE).expect("the relay ends by itself");
