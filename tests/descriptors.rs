@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Octets of a message: some forty fill a segment.
 const SIZE: usize = 100_000;
 /// Messages that fill several segments.
-const MESSAGES: u32 = 300;
+const MESSAGES: u32 = 200;
 /// How often something may be told that is told every ten seconds at most.
 const TOLD_MAX: usize = 6;
 /// How often a newcomer tries; each time is answered.
@@ -186,4 +186,6 @@ fn a_relay_that_gets_no_descriptor_any_more_loses_nothing_and_recovers() {
     let told: Vec<&str> = said.lines().filter(|line| line.contains("posts are refused")).collect();
     assert!((1..=TOLD_MAX).contains(&told.len()), "told at once, and every ten seconds at most:\n{said}");
     assert!(told.iter().all(|line| line.contains("no file descriptor") && line.contains("ulimit -n")), "it is not the disk:\n{said}");
+    let helpless = said.lines().filter(|line| line.contains("who connects waits")).count();
+    assert!((1..=TOLD_MAX).contains(&helpless), "this too:\n{said}");
 }

@@ -74,6 +74,8 @@ pub enum Accepted {
         pause: Duration,
         /// Somebody was waiting, and was turned away.
         turned_away: bool,
+        /// Not even for that is there a descriptor: who waits has to wait.
+        helpless: bool,
     },
 }
 
@@ -177,7 +179,7 @@ impl Poller {
                 Err(error) if is_out_of_descriptors(&error) => {
                     // The system says so even when nobody is waiting.
                     let turned_away = self.turn_away(listener);
-                    return Accepted::NoDescriptor { pause: ACCEPT_PAUSE, turned_away };
+                    return Accepted::NoDescriptor { pause: ACCEPT_PAUSE, turned_away, helpless: self.spare.is_none() };
                 }
                 // The connection died while it waited; the next may not have.
                 Err(error) => log::debug!("accept: {error}"),
