@@ -90,10 +90,21 @@ fn knocking<T>(address: SocketAddr, work: impl FnOnce() -> T) -> (T, usize) {
             }
             knocks
         });
+        // Also when the work fails: the scope waits for who knocks.
+        let rest = Rest(&done);
         let result = work();
-        done.store(true, Ordering::Relaxed);
+        drop(rest);
         (result, knocks.join().expect("it ends"))
     })
+}
+
+/// Lets whoever knocks rest, when dropped.
+struct Rest<'a>(&'a AtomicBool);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A newcomer is let in, sooner or later.

@@ -19,8 +19,8 @@ pub struct Report {
     pub stops: u32,
     /// How long each start took that was waited for.
     pub starts: Vec<Duration>,
-    /// What each load counted.
-    pub loads: Vec<Counts>,
+    /// What each load counted, by the octets of its messages.
+    pub loads: Vec<(usize, Counts)>,
     /// What the loads found odd, in words.
     pub notes: Vec<String>,
     /// What went wrong with the relay itself, or kept a load from its end.
@@ -41,7 +41,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, summary: &Summary) {
-        self.loads.push(summary.counts);
+        self.loads.push((summary.size, summary.counts));
         self.notes.extend(summary.notes.iter().map(|note| format!("{} octets: {note}", summary.size)));
     }
 
@@ -56,8 +56,8 @@ impl Report {
     /// Which promises were broken, a sentence each; none if all is well.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.troubles.clone();
-        for counts in &self.loads {
-            faults.extend(faults_of(counts, self.kills));
+        for (size, counts) in &self.loads {
+            faults.extend(faults_of(counts, self.kills).into_iter().map(|fault| format!("{size} octets: {fault}")));
         }
         if self.loads.is_empty() && faults.is_empty() {
             faults.push("no load came to its end".into());
@@ -66,7 +66,7 @@ impl Report {
     }
 
     fn sum(&self, what: fn(&Counts) -> u64) -> u64 {
-        self.loads.iter().map(what).sum()
+        self.loads.iter().map(|(_, counts)| what(counts)).sum()
     }
 }
 
@@ -172,13 +172,13 @@ mod tests {
 
     /// What is found when one of two loads has counted this.
     fn faults(counts: Counts) -> Vec<String> {
-        Report { kills: 5, loads: vec![WELL, counts], ..Report::default() }.faults()
+        Report { kills: 5, loads: vec![(1024, WELL), (99, counts)], ..Report::default() }.faults()
     }
 
     #[test]
     fn what_a_kill_excuses_is_no_fault() {
         assert_eq!(faults(WELL), Vec::<String>::new());
-        assert_eq!(Report { kills: 5, loads: vec![WELL], ..Report::default() }.faults(), Vec::<String>::new());
+        assert_eq!(Report { kills: 5, loads: vec![(1024, WELL)], ..Report::default() }.faults(), Vec::<String>::new());
     }
 
     #[test]
@@ -195,14 +195,14 @@ mod tests {
             (Counts { acked: 99, ..WELL }, "of 100 messages 99 were acked and 100 delivered"),
             (Counts { reconnects: 0, ..WELL }, "no link was lost: nothing was tried"),
         ] {
-            assert_eq!(faults(counts), [expected]);
+            assert_eq!(faults(counts), [format!("99 octets: {expected}")]);
         }
-        assert_eq!(faults(Counts { reconnects: 1, ..Counts::default() }), ["nothing was acked: nothing was tried"]);
+        assert_eq!(faults(Counts { reconnects: 1, ..Counts::default() }), ["99 octets: nothing was acked: nothing was tried"]);
     }
 
     #[test]
     fn what_happens_to_the_relay_is_a_fault_though_no_message_is_missing() {
-        let report = Report { kills: 5, loads: vec![WELL], troubles: vec!["it ended".into()], ..Report::default() };
+        let report = Report { kills: 5, loads: vec![(1024, WELL)], troubles: vec!["it ended".into()], ..Report::default() };
         assert_eq!(report.faults(), ["it ended"]);
         assert_eq!(Report::new(1).faults(), ["no load came to its end"]);
     }
