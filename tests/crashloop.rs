@@ -30,6 +30,17 @@ fn nothing_is_lost_in_a_short_run() {
 }
 
 #[test]
+fn what_makes_no_sense_is_not_tried() {
+    for (wrong, why) in [(["--members", "3"], "odd"), (["--size", "10"], "from 40 octets"), (["--mnm", "/nowhere/mnm"], "no such program")]
+    {
+        let options = Options::parse_from(["crashloop", "--quiet"].iter().chain(&wrong));
+        let options = Options { mnm: options.mnm.or_else(|| Some(env!("CARGO_BIN_EXE_mnm").into())), ..options };
+        let failure = crashloop::run(&options, &AtomicBool::new(false)).expect_err("it is refused");
+        assert!(failure.to_string().contains(why), "{failure}");
+    }
+}
+
+#[test]
 fn a_relay_that_forgets_is_found_out() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let forgetful = relay_that("rm -rf data", directory.path());

@@ -19,19 +19,23 @@ pub(crate) struct Load {
 
 impl Load {
     /// The members of one size; they wait for a relay that is not there yet.
-    pub(crate) fn start(address: SocketAddr, size: usize, options: &Options) -> Load {
+    ///
+    /// # Errors
+    /// If the load tester does not take the options.
+    pub(crate) fn start(address: SocketAddr, size: usize, options: &Options) -> Result<Load, crate::Failure> {
         let (address, size_text) = (address.to_string(), size.to_string());
         let (members, window) = (options.members.to_string(), options.window.to_string());
         let args =
             ["simclient", "--quiet", "--reconnect", "--addr", &address, "--size", &size_text, "--members", &members, "--window", &window];
         // The control ends it, never the clock.
         let load = simclient::Options::parse_from(args.into_iter().chain(["--time", "1e9"]));
+        load.check().map_err(|failure| crate::Failure(failure.to_string()))?;
         let control = Arc::new(Control::default());
         let (tell, done) = mpsc::channel();
         let theirs = control.clone();
         // Nobody may be there to be told: then the loop was given up already.
         thread::spawn(move || drop(tell.send(simclient::run_under(&load, theirs))));
-        Load { size, control, done }
+        Ok(Load { size, control, done })
     }
 
     /// How many posts were acked so far.

@@ -42,7 +42,7 @@ pub fn run(options: &Options, interrupted: &AtomicBool) -> Result<Report, Failur
     site.furnish().map_err(|e| Failure(format!("{}: {e}", directory.path().display())))?;
     let mut bar = Bar::new(options);
     bar.say(&format!("seed {seed}, relay at {address}, data in {}", directory.path().display()));
-    let loads = options.size.iter().map(|&size| Load::start(address, size, options)).collect();
+    let loads = options.size.iter().map(|&size| Load::start(address, size, options)).collect::<Result<_, _>>()?;
     let begun = Instant::now();
     let mut rounds = Rounds { options, site, draw, loads, interrupted, report: Report::new(seed) };
     let result = rounds.go(&mut bar).and_then(|()| rounds.drain());
