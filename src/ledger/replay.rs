@@ -35,7 +35,7 @@ pub struct Replay {
     dead: Dead,
     /// Chunks that no message has named yet.
     unclaimed: BTreeSet<Seq>,
-    /// Messages with a chunk that is gone. Right for one that everybody acked, wrong for any other.
+    /// Messages with a chunk that is gone, and each such chunk. Right for one that everybody acked, wrong for any other.
     incomplete: Vec<(Seq, Seq)>,
 }
 
@@ -64,7 +64,7 @@ impl Replay {
             }
             Record::Message(message) => {
                 if let Payload::Chunks(chunks) = &message.payload {
-                    let missing = chunks.iter().filter(|chunk| !self.unclaimed.remove(chunk)).last();
+                    let missing = chunks.iter().filter(|chunk| !self.unclaimed.remove(chunk));
                     self.incomplete.extend(missing.map(|&chunk| (seq, chunk)));
                 }
             }
@@ -74,7 +74,7 @@ impl Replay {
         Ok(())
     }
 
-    /// The facts, and the records that nobody needs: uploads that were never finished, messages that
+    /// The facts, and the records that nobody needs and that are there: uploads that were never finished, messages that
     /// everybody acked, queues of nodes that are no more.
     ///
     /// # Errors
@@ -87,10 +87,37 @@ impl Replay {
         }
         ledger.messages.settle(&mut dead);
         ledger.queues.shrink();
-        if let Some((message, chunk)) = incomplete.into_iter().find(|(message, _)| ledger.messages.holds_chunked(*message)) {
+        if let Some(&(message, chunk)) = incomplete.iter().find(|(message, _)| ledger.messages.holds_chunked(*message)) {
             return Err(ReplayError::MissingChunk(message, chunk));
         }
+        let gone: HashSet<_> = incomplete.iter().map(|(_, chunk)| *chunk).collect();
+        dead.retain(|seq| !gone.contains(seq));
         dead.extend(unclaimed);
         Ok((ledger, dead))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{NodeDigest, NodeNo, Uid, UserNo};
+    use crate::record::{CursorRecord, Lane, Mark, MessageRecord, NodeRecord, UserRecord};
+
+    #[test]
+    fn what_is_gone_already_is_not_among_what_nobody_needs() {
+        let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into() };
+        let user = UserRecord { no: UserNo(0), uid: Uid([2; 20]), aliases: vec![], nodes: vec![node], next_node: NodeNo(1) };
+        let payload = Payload::Chunks(vec![Seq(7), Seq(8), Seq(9)]);
+        let message = MessageRecord { lane: Lane::Normal, to: vec![NodeNo(0)], header: b"0008{\"op\":0}"[..].into(), payload };
+        let records = [(1, Record::User(user)), (8, Record::Chunk(b"a part"[..].into())), (10, Record::Message(message))];
+        let mut replay = Replay::new();
+        for (seq, record) in &records {
+            replay.take(Seq(*seq), &record.encode()).expect("a record");
+        }
+        let cursor = CursorRecord { node: NodeNo(0), normal: Mark { high: Seq(10), ..Mark::default() }, priority: Mark::default() };
+        replay.take(Seq(11), &Record::Cursor(cursor).encode()).expect("a record");
+        let (_, mut dead) = replay.finish().expect("everybody acked the message");
+        dead.sort_unstable();
+        assert_eq!(dead, [Seq(8), Seq(10)]);
     }
 }

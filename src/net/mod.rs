@@ -10,4 +10,4 @@ mod os;
 
 pub use layer::{Layer, LayerError, TlsConfig};
 pub use link::{Link, Received, Socket};
-pub use os::{Accepted, Bound, Poller, Ready, TcpSocket, is_out_of_descriptors, raise_descriptor_limit};
+pub use os::{Accepted, Bound, Poller, Ready, TcpSocket, inherited_descriptors, is_out_of_descriptors, raise_descriptor_limit};

@@ -74,6 +74,8 @@ pub enum Accepted {
         pause: Duration,
         /// Somebody was waiting, and was turned away.
         turned_away: bool,
+        /// Not even for that is there a descriptor: who waits has to wait.
+        helpless: bool,
     },
 }
 
@@ -177,7 +179,7 @@ impl Poller {
                 Err(error) if is_out_of_descriptors(&error) => {
                     // The system says so even when nobody is waiting.
                     let turned_away = self.turn_away(listener);
-                    return Accepted::NoDescriptor { pause: ACCEPT_PAUSE, turned_away };
+                    return Accepted::NoDescriptor { pause: ACCEPT_PAUSE, turned_away, helpless: self.spare.is_none() };
                 }
                 // The connection died while it waited; the next may not have.
                 Err(error) => log::debug!("accept: {error}"),
@@ -225,6 +227,13 @@ pub fn raise_descriptor_limit() -> u64 {
     };
     // No limit at all.
     granted.unwrap_or(u64::MAX)
+}
+
+/// How many descriptors the program that started this one left open for it, besides the standard streams: they count as ours.
+/// Ask before anything else is opened. Where the system does not tell, none.
+pub fn inherited_descriptors() -> u64 {
+    // One more is open for the listing itself.
+    std::fs::read_dir("/dev/fd").map_or(0, |open| (open.count() as u64).saturating_sub(4))
 }
 
 /// Whether a call failed because this process or the system has no descriptor left.

@@ -21,6 +21,8 @@ pub(super) struct Door {
     /// Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
     paused: BTreeMap<usize, Mono>,
     turned_away: Seldom,
+    /// How often nobody could be let in, nor turned away.
+    helpless: Seldom,
     strangers: Strangers,
     told: Seldom,
 }
@@ -29,13 +31,13 @@ impl Door {
     /// `descriptors` is what the system grants this process.
     pub(super) fn new(tls: Vec<TlsConfig>, descriptors: u64) -> Door {
         let links_max = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX);
-        let (turned_away, told) = (Seldom::default(), Seldom::default());
-        Door { tls, links_max, paused: BTreeMap::new(), turned_away, strangers: Strangers::default(), told }
+        let [turned_away, helpless, told] = std::array::from_fn(|_| Seldom::default());
+        Door { tls, links_max, paused: BTreeMap::new(), turned_away, helpless, strangers: Strangers::default(), told }
     }
 
     /// When to come again though nothing happened.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        let reports = [self.turned_away.next_deadline(), self.told.next_deadline()];
+        let reports = [&self.turned_away, &self.helpless, &self.told].map(Seldom::next_deadline);
         self.paused.values().copied().chain(reports.into_iter().flatten()).min()
     }
 
@@ -54,8 +56,9 @@ impl Door {
         for _ in 0..TURN_ACCEPTS_MAX {
             match poller.accept(listener) {
                 Accepted::Nobody => return,
-                Accepted::NoDescriptor { pause, turned_away } => {
+                Accepted::NoDescriptor { pause, turned_away, helpless } => {
                     self.turned_away.add(u64::from(turned_away));
+                    self.helpless.add(u64::from(helpless));
                     self.paused.insert(listener, now.mono.plus(pause));
                     return;
                 }
@@ -98,6 +101,9 @@ impl Door {
                 "{count} connections were turned away: file descriptors allow no more than {} links; raise the limit (ulimit -n)",
                 self.links_max
             );
+        }
+        if self.helpless.take(now.mono).is_some() {
+            log::warn!("no file descriptor for a connection, not even to turn it away: who connects waits; raise the limit (ulimit -n)");
         }
         if self.told.take(now.mono).is_some() {
             let Strangers { ended, broken } = std::mem::take(&mut self.strangers);

@@ -9,7 +9,7 @@ use crate::store::{Disk, Store, StoreError};
 
 /// Records that a request may make besides the octets it asks room for.
 const RECORDS: usize = 256;
-/// The operator is told at most so often that the storage is full.
+/// The operator is told at most so often that nothing more can be stored.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What was told last.
@@ -47,7 +47,7 @@ impl Room {
                 octets = most;
             }
         }
-        self.note(octets == 0, store.free_bytes(), now.mono);
+        self.note(octets == 0, store.free_bytes(), store.wants_descriptor(), now.mono);
         // An eighth of a segment where segments are smaller than any site's, as in a simulator.
         let reserve = (2 * CURSOR_BYTES_MAX).min(usize::try_from(self.segment_bytes / 8).unwrap_or(usize::MAX));
         let cursors = store.has_reserve(reserve);
@@ -55,15 +55,21 @@ impl Room {
         Ok(())
     }
 
-    fn note(&mut self, full: bool, free: u64, now: Mono) {
+    fn note(&mut self, full: bool, free: u64, wants_descriptor: bool, now: Mono) {
         if std::mem::replace(&mut self.full, full) == full {
             return;
         }
         if full && self.told_at.is_none_or(|at| now.since(at) >= TELL_EVERY) {
             let needed = 2 * self.segment_bytes;
-            log::warn!(
-                "storage full: posts are refused, while deliveries and acks go on; the disk of the log has {free} octets free, and {needed} would do"
-            );
+            if wants_descriptor {
+                log::warn!(
+                    "no file descriptor for the log to grow: posts are refused, while deliveries and acks go on; raise the limit of open files (ulimit -n)"
+                );
+            } else {
+                log::warn!(
+                    "storage full: posts are refused, while deliveries and acks go on; the disk of the log has {free} octets free, and {needed} would do"
+                );
+            }
             (self.told_at, self.told) = (Some(now), true);
         } else if !full && std::mem::take(&mut self.told) {
             log::info!("storage is there again: posts are taken");

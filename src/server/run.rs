@@ -134,13 +134,15 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     serve(server, poller, Door::new(tls, descriptors), &clock)
 }
 
-/// How many descriptors there are, as many as the system lets us have.
+/// How many descriptors there are for us, as many as the system lets us have.
 ///
 /// # Errors
 /// When they are too few for a single link.
 pub fn descriptors() -> Result<u64, ConfigError> {
-    let granted = net::raise_descriptor_limit();
-    log::debug!("file descriptors: {granted}");
+    // What others left open is taken. A few the reserve can bear; were many counted on, strangers could take what the log needs.
+    let inherited = net::inherited_descriptors();
+    let granted = net::raise_descriptor_limit().saturating_sub(inherited.saturating_sub(DESCRIPTORS_RESERVED / 2));
+    log::debug!("file descriptors: {granted}; {inherited} were open before");
     if granted <= DESCRIPTORS_RESERVED {
         let trouble =
             format!("may open {granted} files, and keeps {DESCRIPTORS_RESERVED} for the log and the listeners, so none is left for a link");

@@ -185,7 +185,7 @@ impl<D: Disk> Store<D> {
             Ok(_) => (self.refused, self.starved) = (None, false),
             // Descriptors come back without the disk having more free: the next try will tell.
             Err(e) if e.wants_descriptor() => self.starved = true,
-            Err(e) if e.is_full() => self.refused = Some(self.free),
+            Err(e) if e.is_full() => (self.refused, self.starved) = (Some(self.free), false),
             Err(_) => self.poisoned = true,
         }
         made

@@ -244,6 +244,11 @@ impl<D: Disk> Store<D> {
         self.free
     }
 
+    /// Whether the log cannot grow for want of a file descriptor, however much the disk has.
+    pub fn wants_descriptor(&self) -> bool {
+        self.starved
+    }
+
     /// The payload of a record that is durable and was not forgotten, straight from the map.
     pub fn read(&self, seq: Seq) -> Option<&[u8]> {
         let place = self.index.get(seq, &self.segments())?;

@@ -8,6 +8,7 @@
 
 pub(crate) mod core;
 pub(crate) mod frame;
+pub(crate) mod member;
 pub(crate) mod process;
 pub(crate) mod run;
 pub(crate) mod site;

@@ -50,6 +50,11 @@ impl Process {
         self.address
     }
 
+    /// Its number with the system.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn data_directory(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 pub(crate) mod disk;
+pub(crate) mod namespace;
+pub(crate) mod proxy;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -29,7 +31,12 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts it, and waits until it is ready.
     pub(crate) fn start(data: &Path, listen: &str) -> Relay {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mnm"))
+        Relay::start_by(Command::new(env!("CARGO_BIN_EXE_mnm")), data, listen)
+    }
+
+    /// The same by a command that takes the relay's arguments.
+    pub(crate) fn start_by(mut command: Command, data: &Path, listen: &str) -> Relay {
+        let mut child = command
             .args(["--listen", listen])
             .arg("--data")
             .arg(data)
@@ -72,10 +79,24 @@ impl Relay {
         self.child.id()
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("a relay that runs can be killed");
         self.child.wait().expect("a killed relay ends");
+    }
+
+    /// Ends it as an operator does; its last words.
+    pub(crate) fn stop(self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a relay that runs can be told");
+        let (status, said) = self.end();
+        assert!(status.success(), "{status}: {said}");
+        said
     }
 
     /// Waits until it has ended by itself; how, and its last words.
@@ -101,11 +122,19 @@ pub(crate) struct Load {
 impl Load {
     /// Twenty members; `more` are further options of the load tester.
     pub(crate) fn start(address: &str, more: &[&str]) -> Load {
+        Load::start_after(address, more, || {})
+    }
+
+    /// The same, by a thread that does something else first.
+    pub(crate) fn start_after(address: &str, more: &[&str], first: impl FnOnce() + Send + 'static) -> Load {
         let load = ["simclient", "--addr", address, "--members", "20", "--reconnect", "--quiet"];
         let options = Options::parse_from(load.iter().chain(more));
         let (tell, done) = mpsc::channel();
         // Nobody may be there to be told: then the test has failed already.
-        thread::spawn(move || drop(tell.send(simclient::run(&options))));
+        thread::spawn(move || {
+            first();
+            let _ = tell.send(simclient::run(&options));
+        });
         Load { done, result: None }
     }
 

@@ -134,7 +134,11 @@ impl Options {
         self.scenario.unwrap_or(ScenarioName::Pairs)
     }
 
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    /// Whether the options make sense together.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with what does not.
+    pub fn check(&self) -> Result<(), Failure> {
         if !self.members.is_multiple_of(2) {
             return Err(Failure::Usage(format!("--members {} is odd: they go in pairs", self.members)));
         }

@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -20,6 +19,7 @@ use rustls::pki_types::ServerName;
 
 use crate::cli::Options;
 use crate::clock::Clock;
+use crate::control::Control;
 use crate::link::{Link, LinkError};
 use crate::reply::Reply;
 use crate::{Failure, tls};
@@ -78,14 +78,14 @@ pub(crate) struct Fleet {
     ready: Vec<usize>,
     greeting: usize,
     online: usize,
-    interrupted: Arc<AtomicBool>,
+    control: Arc<Control>,
     next_connect: Mono,
     next_tick: Mono,
     last_login: Mono,
 }
 
 impl Fleet {
-    pub(crate) fn new(options: &Options) -> Result<Fleet, Failure> {
+    pub(crate) fn new(options: &Options, control: Arc<Control>) -> Result<Fleet, Failure> {
         let count = options.members as usize;
         setup::allow_descriptors(count)?;
         let (addr, server_name) = setup::relay_of(options)?;
@@ -106,7 +106,7 @@ impl Fleet {
             absent: BinaryHeap::new(),
             ready: Vec::new(),
             greeting: 0,
-            interrupted: setup::watch_interrupt()?,
+            control,
             online: 0,
             next_connect: Mono::default(),
             next_tick: Mono::default(),
@@ -119,9 +119,14 @@ impl Fleet {
         self.online
     }
 
-    /// Whether somebody wants the test to end early. Whoever insists ends the process.
+    /// Whether somebody wants the test to end early.
     pub(crate) fn interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.control.is_stopped()
+    }
+
+    /// Tells those who watch the test how many posts were acked.
+    pub(crate) fn tell_acked(&self, acked: u64) {
+        self.control.tell_acked(acked);
     }
 
     /// Runs turns until every member has an account and a link.

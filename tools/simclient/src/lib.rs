@@ -14,6 +14,7 @@
 
 mod cli;
 mod clock;
+mod control;
 mod fleet;
 mod flow;
 mod link;
@@ -27,10 +28,12 @@ mod tally;
 mod tls;
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The options are read with `clap::Parser`, also by those who embed the tester.
 pub use clap::Parser;
 pub use cli::{Fingerprint, Options, ScenarioName};
+pub use control::Control;
 pub use tally::{Counts, Latency, Summary};
 
 /// Why the test could not be done; what the relay does wrong with messages is no failure but a count.
@@ -52,14 +55,23 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs the scenario, prints the summary unless told to be quiet, and writes the JSON file if one is named.
+/// Runs the scenario, prints the summary unless told to be quiet, and writes the JSON file if one is named. An interrupt
+/// ends the posting; a second one ends the process.
 ///
 /// # Errors
 /// [`Failure`]; what was measured up to it is lost.
 pub fn run(options: &Options) -> Result<Summary, Failure> {
+    run_under(options, Arc::new(Control::of_interrupts()?))
+}
+
+/// As [`run`], but it is `control` that ends the posting, and not an interrupt.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_under(options: &Options, control: Arc<Control>) -> Result<Summary, Failure> {
     options.check()?;
     let summary = match options.scenario() {
-        ScenarioName::Pairs => scenario::pairs::run(options)?,
+        ScenarioName::Pairs => scenario::pairs::run(options, control)?,
     };
     if !options.quiet {
         report::print(&summary)?;

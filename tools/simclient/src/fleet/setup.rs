@@ -1,25 +1,11 @@
 //! What a fleet needs of the system before it can start.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use rustls::pki_types::ServerName;
 
 use crate::Failure;
 use crate::cli::Options;
-
-/// A flag that the first interrupt raises; the second one ends the process.
-pub(super) fn watch_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::SIGINT;
-    use signal_hook::flag;
-    let seen = Arc::new(AtomicBool::new(false));
-    // In this order: the first one finds the flag unset.
-    flag::register_conditional_default(SIGINT, seen.clone())
-        .and_then(|_| flag::register(SIGINT, seen.clone()))
-        .map_err(|e| Failure::Usage(format!("the system's signals: {e}")))?;
-    Ok(seen)
-}
 
 /// Where the relay is, and the name its certificate should bear.
 pub(super) fn relay_of(options: &Options) -> Result<(SocketAddr, ServerName<'static>), Failure> {

@@ -1,9 +1,12 @@
 //! Members in pairs, each posting to its partner as fast as its window allows.
 
+use std::sync::Arc;
+
 use mnm::base::{Mono, Seq};
 
 use crate::Failure;
 use crate::cli::Options;
+use crate::control::Control;
 use crate::fleet::{Fleet, OUT_ENOUGH, Scenario};
 use crate::flow::{Arrivals, Flow, Pending};
 use crate::payload::Stamp;
@@ -13,8 +16,8 @@ use crate::request;
 use crate::tally::{Summary, Tally};
 
 /// Runs the scenario: gather, post, drain, leave. An interrupt ends the posting.
-pub(crate) fn run(options: &Options) -> Result<Summary, Failure> {
-    let mut fleet = Fleet::new(options)?;
+pub(crate) fn run(options: &Options, control: Arc<Control>) -> Result<Summary, Failure> {
+    let mut fleet = Fleet::new(options, control)?;
     let mut pairs = Pairs::new(options)?;
     let mut progress = Progress::new(options);
 
@@ -112,6 +115,7 @@ impl Pairs {
     }
 
     fn tell(&mut self, progress: &mut Progress, fleet: &Fleet, phase: &str) {
+        fleet.tell_acked(self.tally.counts.acked);
         let now = fleet.clock.now();
         if progress.is_due(now) {
             let in_flight = self.sides.iter().map(|side| side.flow.in_flight()).sum();
