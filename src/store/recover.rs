@@ -54,7 +54,7 @@ impl<D: Disk> Store<D> {
         let mut parts = load(foundry, &verdict)?;
         let mut recovery = found(&survey, &verdict);
         replay(&mut parts, &mut recovery, visit)?;
-        survey.clear_fresh(&mut parts.foundry)?;
+        survey.clear_stale(&mut parts.foundry)?;
         let mut store = match recovery.clean {
             true => resume(parts, &verdict)?,
             false => mend(parts, &survey, &verdict)?,
@@ -205,7 +205,7 @@ fn payload_of<F: DiskFile>(segment: &Segment<F>, place: Place) -> &[u8] {
 
 /// Makes a store where there is none.
 fn begin<D: Disk>(mut foundry: Foundry<D>, survey: &Survey) -> Result<Store<D>, StoreError> {
-    survey.clear_fresh(&mut foundry)?;
+    survey.clear_stale(&mut foundry)?;
     clear_unfinished(&mut foundry, survey)?;
     let tail = match survey.scans.first() {
         Some(scan) => foundry.remake(&seg_name(scan.number), scan.number)?,

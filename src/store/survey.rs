@@ -15,8 +15,9 @@ pub(super) struct Survey {
     pub(super) scans: Vec<Scan>,
     /// Old segments that were on their way to be new ones.
     pub(super) unfinished: Vec<u64>,
-    /// Whether a new one was in the making.
-    pub(super) fresh: bool,
+    /// Files in the making whose names are wanted: a new one, and such that have the number of a segment that is there, which no
+    /// relay leaves behind.
+    stale: Vec<String>,
 }
 
 /// What is to be done with what there is.
@@ -37,6 +38,8 @@ impl Survey {
         let (mut present, unfinished) = (numbers(seg_name), numbers(new_name));
         present.sort_unstable();
         foundry.next_number = present.iter().chain(&unfinished).max().map_or(1, |last| last + 1);
+        let (taken, unfinished): (Vec<u64>, Vec<u64>) = unfinished.into_iter().partition(|number| present.binary_search(number).is_ok());
+        let stale = taken.into_iter().map(new_name).chain(names.iter().filter(|name| *name == FRESH).cloned()).collect();
         let mut scans = Vec::with_capacity(present.len());
         let total = present.len();
         for number in present {
@@ -48,12 +51,12 @@ impl Survey {
             scans.push(Scan::take(number, &file).map_err(|e| foundry.failed("read", &name, e))?);
             watch(scans.len(), total);
         }
-        Ok(Survey { scans, unfinished, fresh: names.iter().any(|name| name == FRESH) })
+        Ok(Survey { scans, unfinished, stale })
     }
 
-    /// Its name is wanted. How far it was zeroed is not known, so it is not worth keeping.
-    pub(super) fn clear_fresh<D: Disk>(&self, foundry: &mut Foundry<D>) -> Result<(), StoreError> {
-        if self.fresh { foundry.remove(FRESH) } else { Ok(()) }
+    /// How far a new one was zeroed is not known, so it is not worth keeping.
+    pub(super) fn clear_stale<D: Disk>(&self, foundry: &mut Foundry<D>) -> Result<(), StoreError> {
+        self.stale.iter().try_for_each(|name| foundry.remove(name))
     }
 
     /// Tells the tail, what is needed, what is dead; none of it if there is no store yet.
