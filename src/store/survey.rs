@@ -8,6 +8,9 @@ use super::format::{HeaderFault, Manifest, Place, SEGMENT_HEADER};
 use super::foundry::{FRESH, Foundry, new_name, number_of, seg_name};
 use super::scan::Scan;
 use super::{Disk, DiskFile, StoreError, Watch};
+use crate::base::Seq;
+
+const DISPLACED: &str = "its records are intact but do not belong where they are";
 
 /// What there is, before anything is judged.
 pub(super) struct Survey {
@@ -85,6 +88,7 @@ impl Survey {
             blame.header(scan)?;
         }
         self.judge_end(&blame, tail, after)?;
+        check_order(&blame, tail, &needed)?;
         check_complete(&blame, tail, &needed)?;
         Ok(Some(Verdict { tail, needed, dead, after: after.iter().collect() }))
     }
@@ -110,7 +114,7 @@ impl Survey {
     fn judge_end<D: Disk>(&self, blame: &Blame<'_, D>, tail: &Scan, after: &[Scan]) -> Result<(), StoreError> {
         let ends = || after.iter().chain([tail]);
         if let Some(scan) = ends().find(|scan| scan.senseless) {
-            return Err(blame.rot(scan, "its records are intact but do not belong where they are"));
+            return Err(blame.rot(scan, DISPLACED));
         }
         let named = ends().map(|scan| scan.durable).max().unwrap_or(Place::ZERO);
         if named > Place::new(tail.number, tail.end) {
@@ -125,6 +129,18 @@ impl Survey {
             _ => Ok(()),
         }
     }
+}
+
+/// Each segment begins with a number that no record before it exceeds; not so only by a fault of this program.
+fn check_order<D: Disk>(blame: &Blame<'_, D>, tail: &Scan, needed: &[&Scan]) -> Result<(), StoreError> {
+    let mut newest = Seq::ZERO;
+    for scan in needed.iter().copied().chain([tail]) {
+        if scan.manifest.is_some_and(|manifest| manifest.newest < newest) {
+            return Err(blame.rot(scan, DISPLACED));
+        }
+        newest = scan.newest;
+    }
+    Ok(())
 }
 
 /// Compares the segments that are there with those that the tail says must be.
