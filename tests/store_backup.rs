@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
-use mnm::store::{Copied, Disk, DiskFile, StoreError, backup, verify};
 use mnm::sim::{Keep, MemDisk, MemFile, Prng};
+use mnm::store::{Copied, Disk, DiskFile, StoreError, backup, verify};
 use store_support::world::{Op, SEGMENT, World, open};
 
 /// What happens on the source's disk between two octets that are read from it.

@@ -5,8 +5,8 @@ mod store_support;
 use std::collections::BTreeMap;
 
 use mnm::base::Seq;
-use mnm::store::{Recovery, StoreError};
 use mnm::sim::{Keep, MemDisk};
+use mnm::store::{Recovery, StoreError};
 use store_support::world::{Op, SEGMENT, World, open};
 
 /// Some segments with records, a hole where one was destroyed, copies, and three commits in the tail.

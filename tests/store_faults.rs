@@ -2,8 +2,8 @@
 
 mod store_support;
 
-use mnm::store::StoreError;
 use mnm::sim::Keep;
+use mnm::store::StoreError;
 use store_support::world::{Op, SEGMENT, World};
 
 /// A history that goes everywhere: batches of one and of many, rolls, compaction, recycling, both ends.

@@ -8,8 +8,8 @@ mod store_support;
 use std::fmt::Write;
 use std::fs;
 
-use mnm::store::Store;
 use mnm::sim::MemDisk;
+use mnm::store::Store;
 use store_support::world::{Op, SEGMENT, World, open};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store_golden/v1.txt");

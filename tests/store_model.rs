@@ -2,8 +2,8 @@
 
 mod store_support;
 
-use proptest::prelude::*;
 use mnm::sim::Keep;
+use proptest::prelude::*;
 use store_support::world::{Op, SEGMENT, World};
 
 fn op() -> impl Strategy<Value = Op> {

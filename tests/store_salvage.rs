@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use mnm::base::Seq;
-use mnm::store::{Disk, DiskFile, Lost, Salvage, StoreError, verify};
 use mnm::sim::{MemDisk, MemFile};
+use mnm::store::{Disk, DiskFile, Lost, Salvage, StoreError, verify};
 use store_support::world::{Op, SEGMENT, World};
 
 /// Some segments with records, a hole where one was destroyed, copies, and three commits in the tail.

@@ -4,6 +4,7 @@
 
 mod disk;
 mod prng;
+pub mod targets;
 
 pub use disk::{Keep, MemDisk, MemFile};
 pub use prng::Prng;
