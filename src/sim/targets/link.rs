@@ -44,7 +44,7 @@ pub fn link(data: &[u8]) {
         world.happen(event);
     }
     world.honest_is_served();
-    if crc32c::crc32c(data).is_multiple_of(4) {
+    if crc32c::crc32c(data).is_multiple_of(16) {
         world.log_tells_the_same();
     }
 }
