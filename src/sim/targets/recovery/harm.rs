@@ -8,6 +8,8 @@ use super::history::Script;
 /// How bad it is.
 pub(super) enum Harm {
     Nothing,
+    /// One octet is another.
+    Scratch,
     /// Checksums will tell, where it matters.
     Damage,
     /// No checksum can tell.
@@ -32,7 +34,7 @@ pub(super) fn harm(kind: u8, disk: &MemDisk, old: &BTreeMap<String, Vec<u8>>, sc
                 let len = octets.len().max(1);
                 octets.iter_mut().skip(at % len).take(1).for_each(|octet| *octet ^= mask);
             });
-            Harm::Damage
+            Harm::Scratch
         }
         2 => {
             let (Some(name), len) = (any(target), script.number()) else { return Harm::Nothing };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::{Keep, MemDisk};
 use super::harm::{self, Harm};
-use super::{CAPACITY, SECTOR, Seen, open_beside_look};
+use super::{CAPACITY, SECTOR, Seen, files, open_beside_look};
 use crate::base::Seq;
 use crate::store::{Store, StoreError};
 
@@ -64,8 +64,12 @@ pub(super) struct History {
     durable: u64,
     /// The power will go, or a call will fail.
     armed: Option<Keep>,
+    /// The log was closed, and nothing was done to it since.
+    closed: bool,
     /// Files were changed since the log was last opened.
     harmed: bool,
+    /// That is one octet of a log that was closed.
+    scratched: bool,
     /// Files were given octets that nobody can tell from the log's own: anything can be in it now.
     forged: bool,
     /// The log was refused, or cannot be made.
@@ -107,7 +111,9 @@ impl History {
             undecided: Vec::new(),
             durable: 0,
             armed: None,
+            closed: false,
             harmed: false,
+            scratched: false,
             forged: false,
             ended: false,
             old: BTreeMap::new(),
@@ -158,16 +164,16 @@ impl History {
             20 => self.disk.set_capacity(u64::try_from(script.number()).expect("two octets")),
             21 => self.segment_bytes = [1024, 1032, 2048, 4096][usize::from(script.octet()) % 4],
             22 => {
-                let old = self.disk.fork();
-                self.old = old.names().into_iter().map(|name| (name.clone(), old.bytes(&name))).collect();
+                self.old = files(&self.disk);
             }
             what => {
                 self.stop();
                 self.disk.crash(Keep::Everything);
-                match harm::harm(what - 23, &self.disk, &self.old, script) {
-                    Harm::Nothing => {}
-                    Harm::Damage => self.harmed = true,
-                    Harm::Forgery => (self.harmed, self.forged) = (true, true),
+                let harm = harm::harm(what - 23, &self.disk, &self.old, script);
+                if !matches!(harm, Harm::Nothing) {
+                    self.scratched = matches!(harm, Harm::Scratch) && self.closed && !self.harmed;
+                    self.harmed = true;
+                    self.forged |= matches!(harm, Harm::Forgery);
                 }
             }
         }
@@ -210,6 +216,7 @@ impl History {
                 let store = self.store.take().expect("the store is open");
                 let newest = store.appended().0;
                 store.close()?;
+                self.closed = true;
                 let decided = std::mem::take(&mut self.undecided);
                 self.there.extend(decided.into_iter().flatten());
                 self.durable = newest;
@@ -354,6 +361,11 @@ impl History {
             self.judge(&seen);
             assert!(store.durable().0 >= self.durable, "seqs never go back");
         }
+        if std::mem::take(&mut self.scratched) && !self.forged {
+            let lost: Vec<u64> = self.living().into_iter().filter(|seq| !seen.contains_key(seq)).collect();
+            assert!(lost.is_empty(), "of a log that was closed one octet is another, and {lost:x?} are lost without a word");
+        }
+        self.closed = false;
         self.durable = store.durable().0;
         self.there = seen.into_keys().collect();
         self.undecided.clear();
