@@ -24,8 +24,8 @@ struct Target {
 const TARGETS: [Target; 4] = [
     Target { name: "frames", run: targets::frames, seeds: seeds::frames, cases: 2000 },
     Target { name: "records", run: targets::records, seeds: seeds::records, cases: 20_000 },
-    Target { name: "recovery", run: targets::recovery, seeds: seeds::recovery, cases: 500 },
-    Target { name: "link", run: targets::link, seeds: seeds::link, cases: 500 },
+    Target { name: "recovery", run: targets::recovery, seeds: seeds::recovery, cases: 300 },
+    Target { name: "link", run: targets::link, seeds: seeds::link, cases: 300 },
 ];
 
 fn folder(kind: &str, target: &str) -> PathBuf {
