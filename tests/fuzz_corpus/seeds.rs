@@ -45,6 +45,8 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("keys-in-any-case", r#"{ "Op":7, "OP":7, "ID":"\u0041\n\ud83d\ude00", "For":null, "for":[], "DataLen":1, "x":{"op":[[]]} }"#, "x"),
     ("refused-wrong-type", r#"{"op":7,"id":5}"#, ""),
     ("refused-data-too-long", r#"{"op":9,"id":"q","from":"a","to":"b","datalen":421}"#, ""),
+    ("refused-head-beyond-the-message", r#"{"op":8,"id":"n","for":[],"notelen":2,"datalen":6,"datahead":5}"#, "nodata"),
+    ("refused-empty-alias", r#"{"op":6,"id":"g","gid":"the group","act":"join","newalias":""}"#, ""),
     ("refused-no-recipients", r#"{"op":8,"id":"n","for":[],"fornotself":true,"notelen":1,"datalen":2}"#, "nd"),
     ("refused-too-large", r#"{"op":7,"id":"p","for":[],"datalen":9223372036854775807}"#, "x"),
 ];
@@ -141,6 +143,9 @@ pub(crate) fn recovery() -> Vec<Seed> {
     let busy = [&round[..], &round, &round, FORGET_OLDEST, FORGET, MAINTAIN, &round, FORGET_OLDEST, MAINTAIN, MAINTAIN, &round].concat();
     let after = |end: &[&[u8]]| [&busy, &end.concat()[..]].concat();
     let segment = |number: u8| number - 1;
+    // A batch over many sectors, some of which are lost: others each time.
+    let torn = |lost: u8| [&[4, 7, 60, 60, 60, 60, 60, 60, 60, 60][..], &[13, 1, lost], COMMIT, CRASH, APPEND_SMALL, COMMIT].concat();
+    let scratched = |segment: u8, at: u8| [CLOSE, &[23, segment, 0, at, 4][..], APPEND_SMALL].concat();
     let named = [
         ("nothing", vec![]),
         ("one-record", [APPEND_SMALL, COMMIT].concat()),
@@ -152,10 +157,13 @@ pub(crate) fn recovery() -> Vec<Seed> {
         ("crashed-in-part", after(&[APPEND_BATCH, APPEND_BATCH, WRITE_AHEAD, CRASH_IN_PART, APPEND_SMALL, COMMIT])),
         ("power-goes", after(&[POWER_GOES, APPEND_LARGE, APPEND_BATCH, COMMIT, &round])),
         ("power-goes-in-upkeep", after(&[POWER_GOES, FORGET_OLDEST, MAINTAIN, MAINTAIN, &round])),
+        ("torn-batches", (0..12).flat_map(torn).collect()),
         ("a-call-fails", after(&[CALL_FAILS, APPEND_LARGE, COMMIT, &round])),
         ("a-full-disk", after(&[SMALL_DISK, &busy, CRASH, &busy, CRASH, &round])),
         ("segments-of-another-size", after(&[CRASH, LARGE_SEGMENTS, &busy, CRASH, &busy])),
         ("flipped", after(&[&[23, 0, 1, 0, 255]])),
+        ("scratched-where-it-is-needed", [&round[..], &scratched(0, 150)].concat()),
+        ("scratched-in-the-mark-of-closing", [APPEND_SMALL, COMMIT, &scratched(0, 252)].concat()),
         ("flipped-at-the-end", after(&[CRASH, &[23, 255, 0, 200, 1], APPEND_SMALL])),
         ("cut", after(&[CLOSE, &[25, 3, 0, 100]])),
         ("zeroed", after(&[CLOSE, &[26, 2, 0, 64, 0, 64]])),

@@ -252,14 +252,17 @@ impl History {
             batch.push(size);
         }
         let had_room = self.store().has_room(batch.len(), batch.iter().sum())?;
-        let mut seq = self.newest.max(self.store().appended().0);
         let mut seqs = Vec::new();
-        for (i, &size) in batch.iter().enumerate() {
+        let mut seq = self.newest.max(self.store().appended().0);
+        for &size in &batch {
             // After forged numbers there may be none left.
-            let Some(next) = seq.checked_add(1 + (size as u64 % 3) * 1_000_000_000) else { return Err(StoreError::Poisoned) };
-            (seq, self.newest) = (next, next);
-            self.appended.insert(seq, size);
+            let Some(next) = seq.checked_add(1 + (size as u64 % 3) * 1_000_000_000) else { return Ok(()) };
+            seq = next;
             seqs.push(seq);
+        }
+        self.newest = seq;
+        self.appended.extend(seqs.iter().copied().zip(batch.iter().copied()));
+        for (i, (&seq, &size)) in seqs.iter().zip(&batch).enumerate() {
             match self.store().append(Seq(seq), &payload(seq, size), i + 1 == batch.len()) {
                 Ok(()) => {}
                 Err(error) if error.is_full() => {
