@@ -97,6 +97,39 @@ fn power_may_go_again_while_recovering() {
     println!("{crashes} crashes while recovering from one");
 }
 
+#[test]
+fn power_may_go_while_a_large_tail_is_recovered_beside_a_small_successor() {
+    let mut full = World::unopened(1 << 20, 9);
+    full.segment_bytes = 2048;
+    full.try_open().expect("a working disk");
+    for _ in 0..15 {
+        full.run(&Op::Append(vec![80])).expect("room");
+    }
+    full.segment_bytes = SEGMENT;
+    full.run(&Op::Reopen).expect("a working disk");
+    full.run(&Op::Maintain(100)).expect("a working disk");
+    for at in 0..8 {
+        // The power goes while the tail is sealed and the next one, of the size that is wanted now, is begun.
+        let mut world = World { disk: full.disk.fork(), store: None, ..snapshot(&full) };
+        world.try_open().expect("a working disk");
+        world.run(&Op::Append(vec![300])).expect("room");
+        world.disk.die_from(world.disk.calls() + at);
+        let _ = world.run(&Op::Append(vec![300])).and_then(|()| world.run(&Op::Commit));
+        world.note();
+        world.store = None;
+        world.disk.crash(Keep::Everything);
+        let begin = world.disk.calls();
+        for more in 0..40 {
+            let mut again = World { disk: world.disk.fork(), store: None, ..snapshot(&world) };
+            again.disk.die_from(begin + more);
+            drop(again.try_open());
+            again.store = None;
+            again.disk.crash(Keep::Everything);
+            again.try_open().unwrap_or_else(|e| panic!("after calls {at} and {more}: {e}"));
+        }
+    }
+}
+
 fn snapshot(world: &World) -> World {
     World {
         disk: world.disk.clone(),

@@ -1,7 +1,7 @@
 //! Octets: the handful of shapes every record is made of.
 //!
-//! Numbers are LEB128 (7 bits an octet, lowest first), lists of rising numbers hold differences, and
-//! strings and byte strings have their length before them.
+//! Numbers are LEB128 (7 bits an octet, lowest first, no octet more than it takes), lists of rising numbers hold differences,
+//! and strings and byte strings have their length before them.
 
 use super::DecodeError;
 
@@ -55,7 +55,9 @@ impl<'a> Reader<'a> {
             }
             value |= bits << shift;
             if octet & 0x80 == 0 {
-                return Ok(value);
+                // Zeroes at the end are none of ours: a number has one form.
+                let shortest = octet != 0 || shift == 0;
+                return if shortest { Ok(value) } else { Err(DecodeError::Number) };
             }
         }
         Err(DecodeError::Number)

@@ -123,8 +123,8 @@ fn take_message<'a>(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Message
 /// Octets of a frame's header, its length prefix included.
 fn header_size(frame: &[u8]) -> Result<usize, DecodeError> {
     let prefix = frame.get(..4).ok_or(DecodeError::Short)?;
-    let prefix = std::str::from_utf8(prefix).map_err(|_| DecodeError::Text)?;
-    let size = usize::from_str_radix(prefix, 16).map_err(|_| DecodeError::Number)?;
+    let mut digits = prefix.iter().map(|&digit| char::from(digit).to_digit(16));
+    let size = digits.try_fold(0, |size, digit| Some(size << 4 | digit? as usize)).ok_or(DecodeError::Number)?;
     Ok(4 + size)
 }
 
@@ -229,6 +229,16 @@ mod tests {
             }
         }
         assert_eq!(Record::decode(&[99]), Err(DecodeError::Kind(99)));
+    }
+
+    #[test]
+    fn a_record_has_one_form() {
+        let group = |no: &[u8]| [&[GROUP], no, &[1, b'g']].concat();
+        assert!(Record::decode(&group(&[5])).is_ok() && Record::decode(&group(&[0])).is_ok() && Record::decode(&group(&[0x80, 1])).is_ok());
+        assert_eq!(Record::decode(&group(&[0x85, 0])), Err(DecodeError::Number));
+        let message = |length: &[u8]| [&[MESSAGE, 0, 7, 0, 0, 0, 0], length, b"{\"op\":\"x\"}"].concat();
+        assert!(Record::decode(&message(b"000a")).is_ok());
+        assert_eq!(Record::decode(&message(b"+00a")), Err(DecodeError::Number));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod net;
 mod plan;
 mod plant;
 mod prng;
+pub mod targets;
 mod trace;
 mod workload;
 mod world;

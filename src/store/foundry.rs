@@ -179,6 +179,15 @@ impl<D: Disk> Foundry<D> {
         self.christen(&name, number, file)
     }
 
+    /// The size of a file.
+    ///
+    /// # Errors
+    /// As for [`remake`](Foundry::remake).
+    pub(super) fn size_of(&mut self, name: &str) -> Result<u64, StoreError> {
+        let file = self.disk.open(name).map_err(|e| StoreError::making("open", self.disk.describe(name), 0, e))?;
+        Ok(file.size())
+    }
+
     /// As [`remake`](Foundry::remake), under the next number.
     pub(super) fn recycle(&mut self, from: &str) -> Result<Segment<D::File>, StoreError> {
         self.next_number += 1;

@@ -54,7 +54,7 @@ impl<D: Disk> Store<D> {
         let mut parts = load(foundry, &verdict)?;
         let mut recovery = found(&survey, &verdict);
         replay(&mut parts, &mut recovery, visit)?;
-        survey.clear_fresh(&mut parts.foundry)?;
+        survey.clear_stale(&mut parts.foundry)?;
         let mut store = match recovery.clean {
             true => resume(parts, &verdict)?,
             false => mend(parts, &survey, &verdict)?,
@@ -205,7 +205,7 @@ fn payload_of<F: DiskFile>(segment: &Segment<F>, place: Place) -> &[u8] {
 
 /// Makes a store where there is none.
 fn begin<D: Disk>(mut foundry: Foundry<D>, survey: &Survey) -> Result<Store<D>, StoreError> {
-    survey.clear_fresh(&mut foundry)?;
+    survey.clear_stale(&mut foundry)?;
     clear_unfinished(&mut foundry, survey)?;
     let tail = match survey.scans.first() {
         Some(scan) => foundry.remake(&seg_name(scan.number), scan.number)?,
@@ -274,8 +274,11 @@ fn new_home<D: Disk>(foundry: &mut Foundry<D>, survey: &Survey, verdict: &Verdic
     let bytes = verdict.tail.header.expect("the tail has content").bytes;
     let sealed_to = verdict.tail.seal.filter(|next| survey.unfinished.contains(next));
     let home = match (verdict.after.first(), sealed_to) {
-        // An earlier recovery was cut short while it made this one.
-        (_, Some(next)) => foundry.remake(&new_name(next), next),
+        // An earlier recovery was cut short while it made this one: to be the tail's home, or just to come after the tail.
+        (_, Some(next)) => match foundry.size_of(&new_name(next)) {
+            Ok(size) if size < u64::from(bytes) => return Ok(None),
+            size => size.and_then(|_| foundry.remake(&new_name(next), next)),
+        },
         // A later number would leave this one, without content, where content must be.
         (Some(next), None) if next.file_bytes < u64::from(bytes) => return Ok(None),
         (Some(next), None) => foundry.remake(&seg_name(next.number), next.number),

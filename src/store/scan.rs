@@ -133,7 +133,7 @@ impl Scan {
             let first = self.manifest.is_none() && i == 0;
             let shape = match record.kind {
                 Kind::Data => std::mem::replace(&mut newest, record.seq) < record.seq,
-                Kind::Moved => true,
+                Kind::Moved => record.seq <= newest,
                 Kind::Manifest => payload.len() == MANIFEST_BYTES,
                 Kind::Drop | Kind::Seal => payload.len() == NUMBER_BYTES,
                 Kind::Mark | Kind::Clean => payload.is_empty(),

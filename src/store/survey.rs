@@ -8,6 +8,9 @@ use super::format::{HeaderFault, Manifest, Place, SEGMENT_HEADER};
 use super::foundry::{FRESH, Foundry, new_name, number_of, seg_name};
 use super::scan::Scan;
 use super::{Disk, DiskFile, StoreError, Watch};
+use crate::base::Seq;
+
+const DISPLACED: &str = "its records are intact but do not belong where they are";
 
 /// What there is, before anything is judged.
 pub(super) struct Survey {
@@ -15,8 +18,9 @@ pub(super) struct Survey {
     pub(super) scans: Vec<Scan>,
     /// Old segments that were on their way to be new ones.
     pub(super) unfinished: Vec<u64>,
-    /// Whether a new one was in the making.
-    pub(super) fresh: bool,
+    /// Files in the making whose names are wanted: a new one, and such that have the number of a segment that is there, which no
+    /// relay leaves behind.
+    stale: Vec<String>,
 }
 
 /// What is to be done with what there is.
@@ -37,6 +41,8 @@ impl Survey {
         let (mut present, unfinished) = (numbers(seg_name), numbers(new_name));
         present.sort_unstable();
         foundry.next_number = present.iter().chain(&unfinished).max().map_or(1, |last| last + 1);
+        let (taken, unfinished): (Vec<u64>, Vec<u64>) = unfinished.into_iter().partition(|number| present.binary_search(number).is_ok());
+        let stale = taken.into_iter().map(new_name).chain(names.iter().filter(|name| *name == FRESH).cloned()).collect();
         let mut scans = Vec::with_capacity(present.len());
         let total = present.len();
         for number in present {
@@ -48,12 +54,12 @@ impl Survey {
             scans.push(Scan::take(number, &file).map_err(|e| foundry.failed("read", &name, e))?);
             watch(scans.len(), total);
         }
-        Ok(Survey { scans, unfinished, fresh: names.iter().any(|name| name == FRESH) })
+        Ok(Survey { scans, unfinished, stale })
     }
 
-    /// Its name is wanted. How far it was zeroed is not known, so it is not worth keeping.
-    pub(super) fn clear_fresh<D: Disk>(&self, foundry: &mut Foundry<D>) -> Result<(), StoreError> {
-        if self.fresh { foundry.remove(FRESH) } else { Ok(()) }
+    /// How far a new one was zeroed is not known, so it is not worth keeping.
+    pub(super) fn clear_stale<D: Disk>(&self, foundry: &mut Foundry<D>) -> Result<(), StoreError> {
+        self.stale.iter().try_for_each(|name| foundry.remove(name))
     }
 
     /// Tells the tail, what is needed, what is dead; none of it if there is no store yet.
@@ -82,6 +88,7 @@ impl Survey {
             blame.header(scan)?;
         }
         self.judge_end(&blame, tail, after)?;
+        check_order(&blame, tail, &needed)?;
         check_complete(&blame, tail, &needed)?;
         Ok(Some(Verdict { tail, needed, dead, after: after.iter().collect() }))
     }
@@ -107,7 +114,7 @@ impl Survey {
     fn judge_end<D: Disk>(&self, blame: &Blame<'_, D>, tail: &Scan, after: &[Scan]) -> Result<(), StoreError> {
         let ends = || after.iter().chain([tail]);
         if let Some(scan) = ends().find(|scan| scan.senseless) {
-            return Err(blame.rot(scan, "its records are intact but do not belong where they are"));
+            return Err(blame.rot(scan, DISPLACED));
         }
         let named = ends().map(|scan| scan.durable).max().unwrap_or(Place::ZERO);
         if named > Place::new(tail.number, tail.end) {
@@ -122,6 +129,18 @@ impl Survey {
             _ => Ok(()),
         }
     }
+}
+
+/// Each segment begins with a number that no record before it exceeds; not so only by a fault of this program.
+fn check_order<D: Disk>(blame: &Blame<'_, D>, tail: &Scan, needed: &[&Scan]) -> Result<(), StoreError> {
+    let mut newest = Seq::ZERO;
+    for scan in needed.iter().copied().chain([tail]) {
+        if scan.manifest.is_some_and(|manifest| manifest.newest < newest) {
+            return Err(blame.rot(scan, DISPLACED));
+        }
+        newest = scan.newest;
+    }
+    Ok(())
 }
 
 /// Compares the segments that are there with those that the tail says must be.
