@@ -40,11 +40,11 @@ pub enum Plant {
     Patience,
     /// The window is one wider than was set.
     WideWindow,
-    /// Logins are never answered.
-    Speechless,
+    /// Messages never leave.
+    Mute,
     /// Acks of requests say another id.
     WrongAnswer,
-    /// The relay panics at its thousandth decision.
+    /// The relay panics at its fiftieth decision.
     Panic,
 }
 
@@ -53,11 +53,12 @@ pub(super) struct Saboteur {
     plant: Plant,
     count: u64,
     last_link: Option<LinkId>,
+    late: Vec<Effect>,
 }
 
 impl Plant {
     pub(super) fn saboteur(self) -> Saboteur {
-        Saboteur { plant: self, count: 0, last_link: None }
+        Saboteur { plant: self, count: 0, last_link: None, late: Vec::new() }
     }
 
     pub(super) fn spoil_settings(self, settings: &mut Settings) {
@@ -76,7 +77,7 @@ impl Saboteur {
 
     pub(super) fn spoil(&mut self, effects: &mut Vec<Effect>) {
         match self.plant {
-            Plant::Nothing | Plant::LyingDisk | Plant::WideWindow => {}
+            Plant::Nothing | Plant::LyingDisk | Plant::WideWindow | Plant::OpenGate => {}
             Plant::LostRecipient => self.records(effects, |record| match record {
                 Record::Message(message) if message.to.len() > 1 => message.to.pop().is_some(),
                 _ => false,
@@ -122,11 +123,6 @@ impl Saboteur {
                     effects.extend(twice);
                 }
             }
-            Plant::OpenGate => effects.iter_mut().for_each(|effect| {
-                if let Effect::Send { after, .. } = effect {
-                    *after = Seq::ZERO;
-                }
-            }),
             Plant::SplitBatch => effects.iter_mut().for_each(|effect| {
                 if let Effect::Append { end, .. } = effect {
                     *end = true;
@@ -139,7 +135,7 @@ impl Saboteur {
             Plant::Hoarding => effects.retain(|effect| !matches!(effect, Effect::Forget { .. })),
             Plant::Patience => effects.retain(|effect| !matches!(effect, Effect::Cut { .. })),
             Plant::Unseen => self.frames(effects, r#""op":"ohi""#, |_| false),
-            Plant::Speechless => self.frames(effects, r#""op":"info""#, |_| false),
+            Plant::Mute => effects.retain(|effect| !matches!(effect, Effect::Deliver { .. })),
             Plant::WrongAnswer => self.frames(effects, r#""op":"ack""#, |frame| {
                 let at = frame.windows(2).position(|pair| pair == br"\u").unwrap_or(frame.len() - 3);
                 frame[at + 2] ^= 1;
@@ -147,7 +143,24 @@ impl Saboteur {
             }),
             Plant::Panic => {
                 self.count += effects.len() as u64;
-                assert!(self.count < 1000, "a planted panic");
+                assert!(self.count < 50, "a planted panic");
+            }
+        }
+    }
+
+    /// Spoils what was decided rightly: what goes wrong here is the server's fault, not the relay's.
+    pub(super) fn spoil_grants(&mut self, effects: &mut Vec<Effect>) {
+        if self.plant != Plant::OpenGate {
+            return;
+        }
+        // Records are written a little late, and answers do not wait for them.
+        let (appends, others): (Vec<Effect>, Vec<Effect>) = effects.drain(..).partition(|effect| matches!(effect, Effect::Append { .. }));
+        effects.append(&mut self.late);
+        self.late = appends;
+        effects.extend(others);
+        for effect in effects {
+            if let Effect::Send { after, .. } | Effect::Deliver { after, .. } | Effect::Forget { after, .. } | Effect::Close { after, .. } = effect {
+                *after = Seq::ZERO;
             }
         }
     }

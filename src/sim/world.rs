@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::ops::AddAssign;
 use std::rc::Rc;
 
 use super::checks::{Checked, Checks, Item, Moment, Oracle, Side, Violation};
@@ -97,6 +98,18 @@ pub struct Counts {
     pub turns: u64,
     /// Simulated nanoseconds.
     pub nanos: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.crashes += other.crashes;
+        self.cut_recoveries += other.cut_recoveries;
+        self.requests += other.requests;
+        self.deliveries += other.deliveries;
+        self.refused += other.refused;
+        self.turns += other.turns;
+        self.nanos += other.nanos;
+    }
 }
 
 pub(super) struct World {
@@ -538,6 +551,7 @@ impl World {
         server.watch(Box::new(move |effects| {
             saboteur.spoil(effects);
             log.borrow_mut().extend(effects.iter().cloned().map(Seen::Decided));
+            saboteur.spoil_grants(effects);
         }));
         self.log.borrow_mut().clear();
         self.opened = 0;
