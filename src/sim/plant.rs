@@ -155,11 +155,13 @@ impl Saboteur {
         }
         // Records are written a little late, and answers do not wait for them.
         let (appends, others): (Vec<Effect>, Vec<Effect>) = effects.drain(..).partition(|effect| matches!(effect, Effect::Append { .. }));
-        effects.append(&mut self.late);
-        self.late = appends;
+        self.late.extend(appends);
+        if self.strikes() {
+            effects.append(&mut self.late);
+        }
         effects.extend(others);
         for effect in effects {
-            if let Effect::Send { after, .. } | Effect::Deliver { after, .. } | Effect::Forget { after, .. } | Effect::Close { after, .. } = effect {
+            if let Effect::Send { after, .. } = effect {
                 *after = Seq::ZERO;
             }
         }

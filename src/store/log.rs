@@ -208,19 +208,24 @@ impl<D: Disk> Store<D> {
             return Ok(false);
         }
         let rolls = usize::from(!self.tail_fits(self.open.footprint + need));
-        if self.spares.len() <= rolls {
+        // Also where a spare would do: what was said about the disk when it was full may be long ago.
+        if self.spares.len() <= rolls || !self.more_to_come() {
             self.look_at_space()?;
         }
         if self.spares.len() < rolls && self.may_make() {
             self.make_spare()?;
         }
-        let slack = SLACK_SEGMENTS * u64::from(self.foundry.segment_bytes);
-        let more_to_come = self.refused.is_none() && !self.starved && self.free >= slack;
+        let more_to_come = self.more_to_come();
         Ok(match self.spares.len().cmp(&rolls) {
             Ordering::Less => false,
             Ordering::Equal => more_to_come,
             Ordering::Greater => more_to_come || self.tail_fits(self.open.footprint + need + self.tail.bytes() / CURSOR_SHARE),
         })
+    }
+
+    /// Whether the disk has room for a segment besides the spares, as far as is known.
+    fn more_to_come(&self) -> bool {
+        self.refused.is_none() && !self.starved && self.free >= SLACK_SEGMENTS * u64::from(self.foundry.segment_bytes)
     }
 
     /// Whether that many octets, with the headers of their records, can be appended without being promised: for cursors,
