@@ -95,6 +95,16 @@ fn a_link_that_reads_again_is_not_cut_and_gets_its_redelivery() {
     assert!(peer.heard.borrow().len() > data.len());
     peer.heard.take();
 
+    // The same while the relay itself stands still: what the peer read meanwhile counts, though no turn came to write more.
+    peer.room.set(1000);
+    turn(seconds, &frame(&format!(r#"{{"op":7,"id":"q","for":[{{"id":"{uid}","type":1}}],"datalen":{}}}"#, data.len()), &data));
+    seconds += 31;
+    peer.room.set(usize::MAX);
+    turn(seconds, &frame(r#"{"op":11}"#, b""));
+    assert!(!peer.gone.get(), "cut after a turn of 31 s although it reads");
+    assert!(peer.heard.borrow().len() > data.len());
+    peer.heard.take();
+
     // It lives on and stays silent but for pulses. No ack comes, so after 30 s the message comes again.
     for _ in 0..5 {
         seconds += 10;

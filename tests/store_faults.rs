@@ -217,6 +217,19 @@ fn acks_go_on_when_messages_find_no_room() {
 }
 
 #[test]
+fn the_first_who_asks_learns_that_there_is_space_again() {
+    // A tail and a spare, and nothing besides.
+    let mut world = World::new(2 * u64::from(SEGMENT), 5);
+    while world.store().has_room(1, 100).expect("a working disk") {
+        world.run(&Op::Append(vec![100])).expect("room");
+        world.run(&Op::Commit).expect("a working disk");
+        world.run(&Op::Maintain(10)).expect("a working disk");
+    }
+    world.disk.set_capacity(8 * u64::from(SEGMENT));
+    assert!(world.store().has_room(1, 100).expect("a working disk"), "the spare would do, and there is space for another");
+}
+
+#[test]
 fn a_commit_is_one_sync_and_a_roll_one_more() {
     let mut world = World::new(1 << 20, 1);
     world.run(&Op::Maintain(100)).expect("a working disk");
