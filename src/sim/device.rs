@@ -209,7 +209,14 @@ impl Device {
     ///
     /// # Errors
     /// Octets that are no frame.
-    pub(super) fn hear(&mut self, octets: &[u8], now: u64, plan: &Plan, prng: &mut Prng, words: &mut Vec<Words>) -> Result<Vec<News>, String> {
+    pub(super) fn hear(
+        &mut self,
+        octets: &[u8],
+        now: u64,
+        plan: &Plan,
+        prng: &mut Prng,
+        words: &mut Vec<Words>,
+    ) -> Result<Vec<News>, String> {
         self.partial.extend_from_slice(octets);
         let mut news = Vec::new();
         loop {

@@ -38,7 +38,8 @@ pub struct Readings {
 
 impl Readings {
     /// What this relay has chosen. `tests/model.rs` asks it, and holds this against the answers.
-    pub const OURS: Readings = Readings { new_node_is_told: true, init_replaces: false, own_alias_is_acked: true, invitee_changes_alias: true };
+    pub const OURS: Readings =
+        Readings { new_node_is_told: true, init_replaces: false, own_alias_is_acked: true, invitee_changes_alias: true };
 }
 
 /// A member.
@@ -204,9 +205,7 @@ impl Model {
             Ask::Invite { gid, from, to, text } => self.invite(user, node, gid, from.as_deref(), to, text),
             Ask::Group { gid, act, to, newalias } => self.group_edit(user, gid, act, to.as_deref(), newalias.as_deref()),
             Ask::Post { to, part } => self.post_data(user, node, to, part),
-            Ask::PostNotify { to, note_to, not_self, note, part } => {
-                self.post_notify(user, node, [to, note_to], *not_self, [note, part])
-            }
+            Ask::PostNotify { to, note_to, not_self, note, part } => self.post_notify(user, node, [to, note_to], *not_self, [note, part]),
             Ask::Ping { from, to, text } => self.ping(user, node, from.as_deref(), to, text),
         };
         let link = self.nodes[node].link.as_ref().expect("it is online");

@@ -129,7 +129,8 @@ impl Saboteur {
                 }
             }),
             Plant::UnwrittenFact => effects.retain(|effect| {
-                let is_user = matches!(effect, Effect::Append { payload, end: false, .. } if matches!(Record::decode(payload), Ok(Record::User(_))));
+                let is_user =
+                    matches!(effect, Effect::Append { payload, end: false, .. } if matches!(Record::decode(payload), Ok(Record::User(_))));
                 !is_user
             }),
             Plant::Hoarding => effects.retain(|effect| !matches!(effect, Effect::Forget { .. })),

@@ -57,7 +57,8 @@ pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, prng: &mut Prng) -> 
         4..=7 if model.nodes_of(user).len() < plan.nodes_of_one => Ask::NewNode(format!("node {}", model.nodes.len())),
         8..=17 => {
             let to = (0..=prng.index(3)).map(|_| some_uid(model, prng)).collect();
-            Ask::Ohi { to, act: *prng.pick(&["add", "add", "drop", "init"]) }
+            let act = ["add", "add", "drop", "init"][prng.index(4)];
+            Ask::Ohi { to, act }
         }
         18..=29 => {
             let guest = prng.index(model.users.len());
@@ -118,7 +119,8 @@ fn data(plan: &Plan, prng: &mut Prng) -> Part {
         _ => prng.between(1, 200) as usize,
     };
     let seed = prng.roll(1 << 30) as usize;
-    let octets: Vec<u8> = seed.to_le_bytes().iter().copied().chain((0..).map(|at: usize| (at.wrapping_mul(seed | 1) >> 7) as u8)).take(len).collect();
+    let octets: Vec<u8> =
+        seed.to_le_bytes().iter().copied().chain((0..).map(|at: usize| (at.wrapping_mul(seed | 1) >> 7) as u8)).take(len).collect();
     let head = if prng.chance(1, 5) { prng.index(len + 1) } else { 0 };
     Part { octets, head, sum: if prng.chance(1, 5) { prng.roll(1 << 31) as u32 } else { 0 } }
 }

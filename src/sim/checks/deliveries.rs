@@ -17,14 +17,18 @@ impl Checks {
     fn check_delivery(&mut self, wire: usize, message: usize, again: bool, moment: Moment) -> Checked {
         let Some(side) = self.sides.get(&wire) else { return Ok(()) };
         // What is decided for a link that ends in the same turn is nobody's business.
-        let Some(node) = side.node else { return ensure(Oracle::Privacy, side.over || side.deaf, || format!("message {message} goes to nobody")) };
+        let Some(node) = side.node else {
+            return ensure(Oracle::Privacy, side.over || side.deaf, || format!("message {message} goes to nobody"));
+        };
         let (owes, acked_now) = (self.owes(node, message), self.recent.contains(&(node, message)));
         if again {
             let written = side.sent_here.get(&message).copied().flatten();
             let late = self.timeouts.redelivery.as_nanos() as u64;
             ensure(Oracle::Duplicates, owes || acked_now, || format!("message {message} goes to node {node} again, and was acked"))?;
             return match written {
-                Some(at) => ensure(Oracle::Duplicates, moment.now - at >= late, || format!("message {message} is repeated after {} ns", moment.now - at)),
+                Some(at) => ensure(Oracle::Duplicates, moment.now - at >= late, || {
+                    format!("message {message} is repeated after {} ns", moment.now - at)
+                }),
                 None => fail(Oracle::Delivery, format!("message {message} is repeated on connection {wire}, where it never went")),
             };
         }
@@ -62,7 +66,9 @@ impl Checks {
 
     /// Octets were written to a connection.
     pub(in crate::sim) fn wrote(&mut self, wire: usize, octets: &[u8], now: u64, durable: u64) -> Checked {
-        let Some(side) = self.sides.get_mut(&wire) else { return fail(Oracle::Privacy, format!("connection {wire} is written to, and is not there")) };
+        let Some(side) = self.sides.get_mut(&wire) else {
+            return fail(Oracle::Privacy, format!("connection {wire} is written to, and is not there"));
+        };
         side.spoken.extend_from_slice(octets);
         while self.wrote_frame(wire, now, durable)? {}
         Ok(())
@@ -79,14 +85,13 @@ impl Checks {
             Some(Out::Frame { crc, len, depends }) => (crc, len, depends, None),
             Some(Out::Message { seq, again, depends }) => {
                 let Known { message, crc, len } = self.known[&seq];
-                let gone = again && !side.node.is_some_and(|node| self.model.nodes[node].owed.binary_search(&message).is_ok());
-                // One that was acked while its repetition waited may be left out.
+                let gone = again && side.node.is_none_or(|node| self.model.nodes[node].owed.binary_search(&message).is_err());
                 if gone {
-                    let head = format!(r#""id":"{seq:016x}""#);
-                    let start = &side.spoken[..side.spoken.len().min(len)];
-                    let is_it = start.windows(head.len()).any(|window| window == head.as_bytes());
-                    if !is_it && start.len() == len.min(4 + usize::from(u16::MAX)) || !is_it && self.is_other(wire) {
-                        self.sides.get_mut(&wire).expect("the caller has looked").outgoing.pop_front();
+                    // It was acked while its repetition waited, and may be left out.
+                    let Some(header) = side.spoken_header() else { return Ok(false) };
+                    let id = format!(r#""id":"{seq:016x}""#);
+                    if !header.windows(id.len()).any(|window| window == id.as_bytes()) {
+                        side.outgoing.pop_front();
                         return Ok(true);
                     }
                 }
@@ -112,13 +117,6 @@ impl Checks {
         }
         self.left = self.left.max(depends);
         Ok(true)
-    }
-
-    /// Whether what was spoken on a connection begins with a whole header, so that it is clear what it is.
-    fn is_other(&self, wire: usize) -> bool {
-        let spoken = &self.sides[&wire].spoken;
-        let len = spoken.get(..4).and_then(|digits| usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        len.is_some_and(|len| spoken.len() >= 4 + len)
     }
 
     /// The relay ends a link without a word: its time must be up.

@@ -52,14 +52,24 @@ impl Checks {
         let model = &self.model;
         let wrong = |what: String| ensure(Oracle::Groups, false, || what);
         if ledger.user_count() != model.users.len() || ledger.next_node() != NodeNo(model.nodes.len() as u32) {
-            return wrong(format!("{} users and node {:?} next, predicted {} and {}", ledger.user_count(), ledger.next_node(), model.users.len(), model.nodes.len()));
+            return wrong(format!(
+                "{} users and node {:?} next, predicted {} and {}",
+                ledger.user_count(),
+                ledger.next_node(),
+                model.users.len(),
+                model.nodes.len()
+            ));
         }
         for (no, user) in model.users.iter().enumerate() {
             let found = ledger.user(UserNo(no as u32));
             let nodes: Vec<(usize, &str)> = found.nodes().map(|node| (node.no.0 as usize, node.label)).collect();
-            let predicted: Vec<(usize, &str)> = model.nodes_of(no).into_iter().map(|node| (node, model.nodes[node].label.as_str())).collect();
+            let predicted: Vec<(usize, &str)> =
+                model.nodes_of(no).into_iter().map(|node| (node, model.nodes[node].label.as_str())).collect();
             if found.uid().to_string() != user.uid || !found.aliases().eq(user.aliases.iter().map(String::as_str)) || nodes != predicted {
-                return wrong(format!("user {no} has aliases {:?} and nodes {nodes:?}, predicted {user:?} and {predicted:?}", found.aliases().collect::<Vec<_>>()));
+                return wrong(format!(
+                    "user {no} has aliases {:?} and nodes {nodes:?}, predicted {user:?} and {predicted:?}",
+                    found.aliases().collect::<Vec<_>>()
+                ));
             }
         }
         if ledger.next_group() != GroupNo(model.groups.len() as u32) {
@@ -67,10 +77,8 @@ impl Checks {
         }
         for (gid, group) in &model.groups {
             let Some(found) = ledger.group_by_name(gid) else { return wrong(format!("there is no group {gid}")) };
-            let members: Vec<(usize, (Standing, String))> = found
-                .members()
-                .map(|(user, member)| (user.0 as usize, (standing(member.standing), member.alias.clone())))
-                .collect();
+            let members: Vec<(usize, (Standing, String))> =
+                found.members().map(|(user, member)| (user.0 as usize, (standing(member.standing), member.alias.clone()))).collect();
             if !members.iter().map(|(user, member)| (user, member)).eq(group.iter()) {
                 return wrong(format!("group {gid} has {members:?}, predicted {group:?}"));
             }
@@ -84,14 +92,20 @@ impl Checks {
         for node in 0..self.model.nodes.len() {
             let queue = ledger.queue(NodeNo(node as u32));
             let owed: BTreeSet<u64> = queue.owed(Lane::Normal).chain(queue.owed(Lane::Priority)).map(|seq| seq.0).collect();
-            let predicted: BTreeSet<u64> = self.model.nodes[node].owed.iter().filter_map(|message| self.seqs.get(message).copied()).collect();
+            let predicted: BTreeSet<u64> =
+                self.model.nodes[node].owed.iter().filter_map(|message| self.seqs.get(message).copied()).collect();
             if let Some(lost) = predicted.difference(&owed).next() {
                 return fail(Oracle::Delivery, format!("message {lost:x} is lost for node {node}"));
             }
             for risen in owed.difference(&predicted) {
-                let Some(known) = self.known.get(risen) else { return fail(Oracle::Privacy, format!("node {node} is owed {risen:x}, which nobody posted")) };
+                let Some(known) = self.known.get(risen) else {
+                    return fail(Oracle::Privacy, format!("node {node} is owed {risen:x}, which nobody posted"));
+                };
                 let message = known.message;
-                let lazily = self.acks.get(&(node, message)).is_some_and(|record| crash.is_some_and(|durable| record.is_none_or(|seq| seq > durable)));
+                let lazily = self
+                    .acks
+                    .get(&(node, message))
+                    .is_some_and(|record| crash.is_some_and(|durable| record.is_none_or(|seq| seq > durable)));
                 ensure(Oracle::Monotony, lazily, || format!("node {node} is owed {risen:x} again, which it has acked for good"))?;
                 let list = &mut self.model.nodes[node].owed;
                 list.insert(list.partition_point(|no| *no < message), message);

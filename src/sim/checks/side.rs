@@ -11,16 +11,30 @@ use crate::sim::model::{MessageNo, NodeNo};
 #[derive(Clone, Debug)]
 pub(in crate::sim) enum Item {
     Greeting,
-    Register { alias: String, label: String },
-    Login { node: NodeNo },
+    Register {
+        alias: String,
+        label: String,
+    },
+    Login {
+        node: NodeNo,
+    },
     /// Nothing is answered, nothing changes.
     Nothing,
-    Ack { id: u64 },
-    Ask { id: String, ask: Rc<Ask> },
+    Ack {
+        id: u64,
+    },
+    Ask {
+        id: String,
+        ask: Rc<Ask>,
+    },
     /// The header of a request has come, and not all of its data.
-    Begun { ask: Rc<Ask> },
+    Begun {
+        ask: Rc<Ask>,
+    },
     /// The link ends, with this reason.
-    Last { reason: &'static str },
+    Last {
+        reason: &'static str,
+    },
 }
 
 /// Something on its way from the relay's decision to the socket.
@@ -106,6 +120,12 @@ impl Side {
     pub(in crate::sim) fn note_sent(&mut self, octets: usize, item: Option<Item>) {
         self.sent += octets as u64;
         self.items.extend(item.map(|item| (self.sent, item)));
+    }
+
+    /// The header of the frame that is being written, if it is whole.
+    pub(super) fn spoken_header(&self) -> Option<&[u8]> {
+        let digits = std::str::from_utf8(self.spoken.get(..4)?).ok()?;
+        self.spoken.get(4..4 + usize::from_str_radix(digits, 16).ok()?)
     }
 
     /// The relay has read so many octets more.
