@@ -19,6 +19,9 @@ use super::foundry::widen;
 /// How much of a file is read at once: a whole record at least.
 const WINDOW: usize = footprint(RECORD_MAX).next_power_of_two();
 
+/// What a segment's seal takes.
+const SEAL: usize = footprint(NUMBER_BYTES);
+
 /// What one segment's file holds.
 #[derive(Debug)]
 pub(super) struct Scan {
@@ -141,7 +144,8 @@ impl Scan {
             if record.kind == Kind::Manifest {
                 newest = newest.max(Manifest::decode(payload).map_or(Seq::ZERO, |manifest| manifest.newest));
             }
-            shape && record.durable <= *place && first == (record.kind == Kind::Manifest)
+            let leaves_room = record.kind == Kind::Seal || place.offset() + record.footprint() + SEAL <= self.file_bytes as usize;
+            shape && leaves_room && record.durable <= *place && first == (record.kind == Kind::Manifest)
         })
     }
 
