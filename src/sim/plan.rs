@@ -24,7 +24,7 @@ pub(super) struct Mortality {
     pub(super) in_recovery: u64,
 }
 
-/// See the [module](self).
+/// One world's configuration. [`run`](super::run) lives through it.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) seed: u64,

@@ -70,6 +70,7 @@ impl Checks {
             return fail(Oracle::Privacy, format!("connection {wire} is written to, and is not there"));
         };
         side.spoken.extend_from_slice(octets);
+        side.written = now;
         while self.wrote_frame(wire, now, durable)? {}
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::sim::model::NodeNo;
 use crate::store::Stats;
 
 impl Checks {
-    /// No link outlives its time: the turn that ended at this moment should have ended it.
+    /// No link outlives its time, and no message waits longer for its repetition: the turn that ended at this moment should have
+    /// seen to it.
     pub(in crate::sim) fn check_limits(&self, now: u64) -> Checked {
         for (wire, side) in self.sides.iter().filter(|(_, side)| !side.over) {
             let since = |at: u64| u128::from(now - at);
@@ -18,6 +19,13 @@ impl Checks {
                 (None, Some(_)) => since(side.heard) >= self.timeouts.idle.as_nanos(),
             };
             ensure(Oracle::Limits, !late && !side.blocked, || format!("connection {wire} should have ended: {side:?}"))?;
+            // Where nothing was written for so long, what was written before and is not acked should have come again.
+            let Some(node) = side.node.filter(|_| side.outgoing.is_empty() && since(side.written) >= self.timeouts.redelivery.as_nanos())
+            else {
+                continue;
+            };
+            let forgotten = side.sent_here.iter().find(|(message, at)| at.is_some() && self.owes(node, **message));
+            ensure(Oracle::Delivery, forgotten.is_none(), || format!("{forgotten:?} should have gone to node {node} again: {side:?}"))?;
         }
         Ok(())
     }

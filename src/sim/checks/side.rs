@@ -74,6 +74,8 @@ pub(in crate::sim) struct Side {
     pub(super) outgoing: VecDeque<Out>,
     /// Written, and not yet a whole frame.
     pub(super) spoken: Vec<u8>,
+    /// When something was last written.
+    pub(super) written: u64,
     /// The newest message that was sent here, in each lane.
     pub(super) position: [Option<MessageNo>; 2],
     /// What was decided to be sent here, and when the last of it was written.
@@ -110,6 +112,7 @@ impl Side {
             deaf: false,
             outgoing: VecDeque::new(),
             spoken: Vec::new(),
+            written: now,
             position: [None; 2],
             sent_here: BTreeMap::new(),
             blocked: false,
