@@ -130,7 +130,10 @@ impl Device {
     /// The connection is gone.
     pub(super) fn lose(&mut self, now: u64, plan: &Plan, prng: &mut Prng) {
         (self.wire, self.greeted) = (None, false);
-        self.acks.clear();
+        // Some remember what they have got, and ack it on the next link.
+        if prng.chance(1, 2) {
+            self.acks.clear();
+        }
         self.return_at = now + if self.calm.is_some() { 100 * MILLI } else { prng.between(plan.away / 10, 2 * plan.away) };
     }
 
@@ -173,8 +176,9 @@ impl Device {
         }
         while self.acks.front().is_some_and(|(at, _)| *at <= now) {
             let Some((_, id)) = self.acks.pop_front() else { break };
-            let number = u64::from_str_radix(&id, 16).unwrap_or(0);
-            words.push(Words { octets: frame(&self.speaks.ack(&id), b""), item: Some(Item::Ack { id: number }) });
+            // Now and then an ack is said twice, or names what never was.
+            let stray = if prng.chance(1, 2) { id.clone() } else { format!("{:016x}", prng.roll(1 << 30)) };
+            words.extend([id, stray].iter().take(if prng.chance(1, 50) { 2 } else { 1 }).map(|id| self.ack(id)));
         }
         if let Some(first) = self.asking.front_mut().filter(|first| first.at + resend(plan) <= now) {
             first.at = now;
@@ -194,6 +198,11 @@ impl Device {
             words.push(Words { octets: frame(&self.speaks.pulse(), b""), item: Some(Item::Nothing) });
         }
         words
+    }
+
+    fn ack(&self, id: &str) -> Words {
+        let number = u64::from_str_radix(id, 16).unwrap_or(0);
+        Words { octets: frame(&self.speaks.ack(id), b""), item: Some(Item::Ack { id: number }) }
     }
 
     fn ask(&mut self, ask: Rc<Ask>, now: u64) -> Words {
