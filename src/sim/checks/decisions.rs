@@ -74,7 +74,7 @@ impl Checks {
                     return fail(Oracle::Privacy, format!("a message goes to {link}, which nobody has"));
                 };
                 self.deliveries.push((wire, message.0, again));
-                self.push(wire, Out::Message { seq: message.0, again, depends: self.binding });
+                self.push(wire, Out::Message { seq: message.0, depends: self.binding });
                 Ok(())
             }
             Seen::Decided(Effect::Close { link, .. }) => {

@@ -84,11 +84,11 @@ impl Checks {
         let (crc, len, depends, message) = match side.outgoing.front().copied() {
             None => return fail(Oracle::Duplicates, format!("connection {wire} gets {} octets that nobody decided", side.spoken.len())),
             Some(Out::Frame { crc, len, depends }) => (crc, len, depends, None),
-            Some(Out::Message { seq, again, depends }) => {
+            Some(Out::Message { seq, depends }) => {
                 let Known { message, crc, len } = self.known[&seq];
-                let gone = again && side.node.is_none_or(|node| self.model.nodes[node].owed.binary_search(&message).is_err());
+                let gone = side.node.is_none_or(|node| self.model.nodes[node].owed.binary_search(&message).is_err());
                 if gone {
-                    // It was acked while its repetition waited, and may be left out.
+                    // It was acked while it waited, for what was said on an earlier link or as a repetition, and may be left out.
                     let Some(header) = side.spoken_header() else { return Ok(false) };
                     let id = format!(r#""id":"{seq:016x}""#);
                     if !header.windows(id.len()).any(|window| window == id.as_bytes()) {

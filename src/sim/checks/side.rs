@@ -41,7 +41,7 @@ pub(in crate::sim) enum Item {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Out {
     Frame { crc: u32, len: usize, depends: u64 },
-    Message { seq: u64, again: bool, depends: u64 },
+    Message { seq: u64, depends: u64 },
 }
 
 /// See the [module](self).
