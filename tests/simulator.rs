@@ -16,7 +16,10 @@ fn no_world_breaks_a_promise() {
         if let Some(violation) = outcome.violation {
             let trace = run(&Plan::draw(seed).shorter(), Plant::Nothing, true).trace;
             let lines: Vec<&str> = trace.lines().collect();
-            panic!("{}\nseed {seed} (shorter): {violation}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            panic!(
+                "{}\nseed {seed}: {violation}\nall of it: cargo run --release -p simulate -- --seed {seed} --short --trace",
+                lines[lines.len().saturating_sub(60)..].join("\n")
+            );
         }
     }
     assert!(crashes > SEEDS, "worlds are there to be rough");

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use clap::Parser;
+use mnm::sim::Plan;
 
 /// Tries the relay in simulated worlds, one a seed. See docs/TESTING.md for what is simulated.
 ///
@@ -16,6 +17,9 @@ pub(crate) struct Cli {
     /// One world only
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Cut the worlds short, as `cargo test` does
+    #[arg(long)]
+    pub(crate) short: bool,
     /// Print all that happens; with --seed
     #[arg(long, requires = "seed")]
     pub(crate) trace: bool,
@@ -25,6 +29,14 @@ pub(crate) struct Cli {
     /// Worlds that may fail before the rest is given up
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) failures: usize,
+}
+
+impl Cli {
+    /// The plan of a seed, cut short if so asked.
+    pub(crate) fn plan(&self, seed: u64) -> Plan {
+        let plan = Plan::draw(seed);
+        if self.short { plan.shorter() } else { plan }
+    }
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mnm::sim::{Counts, Outcome, Plan, Plant, run};
+use mnm::sim::{Counts, Outcome, Plant, run};
 
 use crate::cli::Cli;
 
@@ -25,7 +25,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match cli.seed {
-        Some(seed) => one(seed, cli.trace),
+        Some(seed) => one(&cli, seed),
         None => many(&cli),
     };
     match ended {
@@ -41,9 +41,9 @@ fn main() -> ExitCode {
 }
 
 /// One world, looked at closely. Whether all was well.
-fn one(seed: u64, trace: bool) -> io::Result<bool> {
-    let plan = Plan::draw(seed);
-    let outcome = run(&plan, Plant::Nothing, trace);
+fn one(cli: &Cli, seed: u64) -> io::Result<bool> {
+    let plan = cli.plan(seed);
+    let outcome = run(&plan, Plant::Nothing, cli.trace);
     let mut out = io::stdout().lock();
     writeln!(out, "{plan}")?;
     write!(out, "{}", outcome.trace)?;
@@ -64,24 +64,24 @@ fn many(cli: &Cli) -> io::Result<bool> {
     scope(|scope| {
         for _ in 0..threads {
             let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || worker(next, cli.seeds.end, &sender));
+            scope.spawn(move || worker(cli, next, &sender));
         }
         drop(sender);
         let mut sum = Sum::new(cli);
-        let told = sum.take_all(&receiver, cli.failures);
+        let told = sum.take_all(&receiver);
         // Those who are still at work stop after their present world.
         next.store(u64::MAX / 2, Ordering::Relaxed);
         told.and_then(|()| sum.tell())
     })
 }
 
-fn worker(next: &AtomicU64, end: u64, sender: &Sender<(u64, Outcome)>) {
+fn worker(cli: &Cli, next: &AtomicU64, sender: &Sender<(u64, Outcome)>) {
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= end {
+        if seed >= cli.seeds.end {
             return;
         }
-        let plan = Plan::draw(seed);
+        let plan = cli.plan(seed);
         let mut outcome = run(&plan, Plant::Nothing, false);
         if seed.is_multiple_of(TWICE) && outcome.violation.is_none() {
             let again = run(&plan, Plant::Nothing, true);
@@ -96,7 +96,8 @@ fn worker(next: &AtomicU64, end: u64, sender: &Sender<(u64, Outcome)>) {
 }
 
 /// What came of all worlds.
-struct Sum {
+struct Sum<'a> {
+    cli: &'a Cli,
     bar: ProgressBar,
     begun: Instant,
     told_at: Instant,
@@ -106,18 +107,18 @@ struct Sum {
     counts: Counts,
 }
 
-impl Sum {
+impl<'a> Sum<'a> {
     #[allow(clippy::disallowed_methods, reason = "how long it takes is shown, and nothing else")]
-    fn new(cli: &Cli) -> Sum {
+    fn new(cli: &'a Cli) -> Sum<'a> {
         let of = cli.seeds.end - cli.seeds.start;
         let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(of), target);
         bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} worlds, {eta} left, {msg}").expect("a template that is sound"));
         let now = Instant::now();
-        Sum { bar, begun: now, told_at: now, worlds: 0, of, failed: Vec::new(), counts: Counts::default() }
+        Sum { cli, bar, begun: now, told_at: now, worlds: 0, of, failed: Vec::new(), counts: Counts::default() }
     }
 
-    fn take_all(&mut self, receiver: &Receiver<(u64, Outcome)>, failures: usize) -> io::Result<()> {
+    fn take_all(&mut self, receiver: &Receiver<(u64, Outcome)>) -> io::Result<()> {
         for (seed, outcome) in receiver {
             self.counts += outcome.counts;
             self.worlds += 1;
@@ -129,9 +130,9 @@ impl Sum {
             }
             if outcome.violation.is_some() || !outcome.trace.is_empty() {
                 self.failed.push(seed);
-                self.bar.suspend(|| explain(seed, &outcome))?;
+                self.bar.suspend(|| explain(self.cli, seed, &outcome))?;
             }
-            if self.failed.len() >= failures {
+            if self.failed.len() >= self.cli.failures {
                 return Ok(());
             }
         }
@@ -169,9 +170,9 @@ fn hours(nanos: u64) -> f64 {
 }
 
 /// The seed, the drawn options and the end of what happened.
-fn explain(seed: u64, outcome: &Outcome) -> io::Result<()> {
+fn explain(cli: &Cli, seed: u64, outcome: &Outcome) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let plan = Plan::draw(seed);
+    let plan = cli.plan(seed);
     writeln!(out, "seed {seed} failed, with {plan}")?;
     match &outcome.violation {
         None => write!(out, "seed {seed} is not the same world twice: {}", outcome.trace)?,
@@ -182,5 +183,6 @@ fn explain(seed: u64, outcome: &Outcome) -> io::Result<()> {
             writeln!(out, "seed {seed}: {violation}")?;
         }
     }
-    writeln!(out, "all of it: cargo run --release -p simulate -- --seed {seed} --trace")
+    let short = if cli.short { " --short" } else { "" };
+    writeln!(out, "all of it: cargo run --release -p simulate -- --seed {seed} --trace{short}")
 }
