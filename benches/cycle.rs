@@ -212,7 +212,7 @@ impl World {
     fn connect(&mut self, client: usize) {
         let pipe: Rc<RefCell<Pipe>> = Rc::default();
         let end = End { pipe: pipe.clone(), client, spoken_to: self.spoken_to.clone() };
-        let slot = self.server.open(end, Layer::Plain, self.time());
+        let slot = self.server.open(end, Layer::Plain, None, self.time());
         self.clients[client].link = Some((pipe, slot));
         self.clients[client].reader = FrameReader::new();
         self.say(client, r#"{"op":0,"id":"1"}"#.to_owned(), &[]);

@@ -118,6 +118,58 @@ pub const ALIASES_MAX: usize = 100;
 /// Nodes a user may have, as with the drafts' server: they share one record.
 pub const NODES_MAX: usize = 100;
 
+/// Aliases that a user may have given up: nobody else gets them any more.
+pub const RETIRED_MAX: usize = 10_000;
+/// How often an alias may be used, if that is limited.
+pub const ALIAS_USES_MAX: u64 = 1_000_000;
+/// How far ahead a time may lie at which something ends: a little more than a year.
+pub const AHEAD_MAX: Duration = Duration::from_secs(400 * 86_400);
+/// Entries of a member's list of those who are blocked, and of those who are allowed.
+pub const REACH_LIST_MAX: usize = 1000;
+/// Senders that a cork names.
+pub const CORK_NAMES_MAX: usize = 1000;
+/// How often an invite code may be used that a member makes.
+pub const MEMBER_INVITE_USES_MAX: u64 = 100;
+/// How long such a code is good if the member says nothing.
+pub const MEMBER_INVITE_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// How often an invite code may be used that the operator makes.
+pub const INVITE_USES_MAX: u32 = 1_000_000;
+/// Groups that an invite code invites to.
+pub const INVITE_GROUPS_MAX: usize = 16;
+/// Invite codes that are good at one time.
+pub const INVITES_MAX: usize = 100_000;
+/// So long a wrong invite code counts against the address that it came from.
+pub const WRONG_CODE_MEMORY: Duration = Duration::from_secs(3600);
+/// Addresses that are remembered for wrong invite codes.
+pub const WRONG_CODE_ADDRESSES: usize = 4096;
+/// Pings are counted over this time.
+pub const PING_PERIOD: Duration = Duration::from_secs(86_400);
+/// The most pings in that time that can be configured: each is remembered so long.
+pub const PINGS_MAX: usize = 1000;
+/// Members that an ack names for having missed a message.
+pub const FULL_NAMED_MAX: usize = 100;
+/// Octets of entries in one `result`: with the longest entry, and all else in the header, it fits.
+pub const RESULT_BYTES_MAX: usize = 48 << 10;
+/// A message's size counts towards a queue in steps of so many octets.
+pub const WEIGHT_STEP: u64 = 64;
+/// What a message counts besides its data, in octets: its header, and what the log keeps of it.
+pub const WEIGHT_BASE: u64 = 256;
+
+/// Default of the pings that a user may have accepted in 24 hours.
+pub const PINGS_DEFAULT: usize = 1000;
+/// Default of the pings that may fail in a row in 24 hours.
+pub const FAILED_PINGS_DEFAULT: usize = 100;
+/// Default of the messages that may wait for one node.
+pub const QUEUE_MESSAGES_DEFAULT: usize = 100_000;
+/// Default of their octets.
+pub const QUEUE_BYTES_DEFAULT: u64 = 4 << 30;
+/// Default of the members of one group, joined or invited.
+pub const GROUP_MEMBERS_DEFAULT: usize = 10_000;
+/// Default of the groups that one user joins.
+pub const GROUPS_DEFAULT: usize = 1000;
+/// Default of the wrong invite codes that are heard from one address in an hour.
+pub const WRONG_CODES_DEFAULT: usize = 10;
+
 /// Default size of a log segment, in octets.
 pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;
 /// The smallest segment that can be configured: it must hold the largest batch, two messages to many.
@@ -151,8 +203,15 @@ const _: () = assert!(
 );
 const _: () = assert!(BACKLOG_MAX * 10 + 64 < RECORD_MAX, "a backlog must fit a record");
 const _: () =
-    assert!(ALIASES_MAX * (NAME_MAX + 2) + NODES_MAX * (3 * LABEL_MAX + 2 + 32 + 5) + 64 < RECORD_MAX, "a user must fit a record");
+    assert!(ALIASES_MAX * (NAME_MAX + 13) + NODES_MAX * (3 * LABEL_MAX + 2 + 32 + 10) + 64 < RECORD_MAX, "a user must fit a record");
 const _: () = assert!(CURSOR_OWED_MAX * 4 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
+const _: () = assert!(RESULT_BYTES_MAX + NAME_MAX * 6 * 2 + REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "a result must fit a header");
+const _: () = assert!(
+    REQUEST_ID_MAX * 6 + FULL_NAMED_MAX * 400 + NAME_MAX * 6 + 1024 < HEADER_MAX,
+    "an ack that names who missed the message, as far as 40 000 octets go, must fit a header"
+);
+const _: () = assert!((REACH_LIST_MAX * 2 + CORK_NAMES_MAX) * 20 + 64 < RECORD_MAX, "lists of users must fit a record");
+const _: () = assert!(PINGS_MAX * 2 * 5 + 64 < RECORD_MAX, "a tally must fit a record");
 const _: () = assert!(READ_BUFFER >= TLS_RECORD_MAX + 256 + 5, "the read buffer must hold a whole TLS record");
 const _: () =
     assert!(2 * RECORD_MAX + 65536 < SEGMENT_BYTES_MIN as usize / 2, "a batch of two large records must fit the room that is asked for");

@@ -137,7 +137,7 @@ fn no_answer_leaves_before_the_sync_that_it_follows_from() {
     let mut server = Server::new(relay, facts.store, options, RequestLimits::default(), Dialect::Unlatched);
     let now = Now { mono: Mono(1), wall: Wall(1_600_000_000_000_000_000) };
     let input = Rc::new(RefCell::new(VecDeque::new()));
-    let slot = server.open(SpySocket(input.clone(), journal.clone()), Layer::Plain, now);
+    let slot = server.open(SpySocket(input.clone(), journal.clone()), Layer::Plain, None, now);
     let mut say = |text: String| {
         journal.borrow_mut().clear();
         input.borrow_mut().extend(text.into_bytes());

@@ -72,7 +72,7 @@ fn a_link_that_reads_again_is_not_cut_and_gets_its_redelivery() {
     let peer = Peer::default();
     peer.room.set(usize::MAX);
     let at = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), wall: Wall((1_600_000_000 + seconds) * 1_000_000_000) };
-    let slot = server.open(End(peer.clone()), Layer::Plain, at(seconds));
+    let slot = server.open(End(peer.clone()), Layer::Plain, None, at(seconds));
     let mut turn = |seconds: u64, say: &[u8]| {
         peer.said.borrow_mut().extend(say);
         server.ready(slot, true, true);

@@ -4,10 +4,12 @@
 
 mod entropy;
 mod ids;
+mod invite_code;
 mod text;
 mod time;
 
 pub use entropy::{Entropy, OsEntropy};
 pub use ids::{GroupNo, LinkId, NODE_SECRET_BYTES, NodeDigest, NodeNo, NodeSecret, Seq, UID_BYTES, Uid, UserNo};
+pub use invite_code::{CODE_ALPHABET, CODE_CHARS, InviteCode};
 pub use text::{BASE32_ALPHABET, base32_decode, base32_encode};
 pub use time::{Mono, Wall};

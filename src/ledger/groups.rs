@@ -1,10 +1,10 @@
 //! Groups and who is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Dead;
 use crate::base::{GroupNo, Seq, UserNo};
-use crate::record::{MemberRecord, Standing};
+use crate::record::{GroupRecord, GroupRules, MemberRecord, Standing};
 
 /// A user in a group.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Member {
     pub alias: String,
     /// How the user stands to the group.
     pub standing: Standing,
+    /// Whether the user moderates it.
+    pub moderator: bool,
 }
 
 /// A group.
@@ -22,6 +24,11 @@ pub struct Group {
     seq: Seq,
     no: GroupNo,
     name: String,
+    rules: Option<GroupRules>,
+    /// How many joined, how many of them moderate, and how many are invited.
+    joined: usize,
+    moderators: usize,
+    invited: usize,
     members: BTreeMap<UserNo, Member>,
 }
 
@@ -36,9 +43,57 @@ impl Group {
         &self.name
     }
 
+    /// Who may do what in it.
+    pub fn rules(&self) -> GroupRules {
+        self.rules.unwrap_or_default()
+    }
+
+    /// Whether a moderator has ever decided anything about it.
+    pub fn is_managed(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// How many have joined.
+    pub fn joined_count(&self) -> usize {
+        self.joined
+    }
+
+    /// How many of those who joined moderate.
+    pub fn moderator_count(&self) -> usize {
+        self.moderators
+    }
+
+    /// How many have joined or are invited.
+    pub fn size(&self) -> usize {
+        self.joined + self.invited
+    }
+
+    /// Whether a user may do what moderators may: where nobody moderates, all who joined do.
+    pub fn is_moderated_by(&self, user: UserNo) -> bool {
+        self.member(user).is_some_and(|member| member.standing == Standing::Joined && (member.moderator || self.moderators == 0))
+    }
+
+    /// Who is listed by an alias.
+    pub fn listed(&self, alias: &str) -> Option<(UserNo, &Member)> {
+        self.members().find(|(_, member)| member.alias == alias)
+    }
+
     /// How a user stands to it; `None`: not at all.
     pub fn member(&self, user: UserNo) -> Option<&Member> {
         self.members.get(&user)
+    }
+
+    /// Counts a member, or no longer.
+    fn count(&mut self, member: &Member, step: isize) {
+        let counts = |standing, moderator: bool| match standing {
+            Standing::Invited => [0, 0, 1],
+            Standing::Joined => [1, usize::from(moderator), 0],
+            Standing::Barred => [0, 0, 0],
+        };
+        let numbers = [&mut self.joined, &mut self.moderators, &mut self.invited];
+        for (number, one) in numbers.into_iter().zip(counts(member.standing, member.moderator)) {
+            *number = number.wrapping_add_signed(step * one as isize);
+        }
     }
 
     /// Everybody who stands to it in some way.
@@ -51,30 +106,56 @@ impl Group {
 pub(super) struct Groups {
     /// By number. At replay a member may come before its group's own record.
     all: Vec<Group>,
+    /// The groups to which a user stands in some way, in rising order.
+    of_user: HashMap<UserNo, Vec<GroupNo>>,
 }
 
 impl Groups {
-    pub(super) fn put(&mut self, seq: Seq, no: GroupNo, name: &str, dead: &mut Dead) {
-        let group = self.slot(no);
+    pub(super) fn put(&mut self, seq: Seq, record: &GroupRecord, dead: &mut Dead) {
+        let group = self.slot(record.no);
         if group.seq != Seq::ZERO {
             dead.push(group.seq);
         }
         group.seq = seq;
-        group.name = name.to_owned();
+        group.name = record.name.clone();
+        group.rules = record.rules;
     }
 
     pub(super) fn put_member(&mut self, seq: Seq, record: &MemberRecord, dead: &mut Dead) {
-        let member = Member { seq, alias: record.alias.clone(), standing: record.standing };
-        if let Some(old) = self.slot(record.group).members.insert(record.user, member) {
-            dead.push(old.seq);
+        let member = Member { seq, alias: record.alias.clone(), standing: record.standing, moderator: record.moderator };
+        let group = self.slot(record.group);
+        group.count(&member, 1);
+        match group.members.insert(record.user, member) {
+            Some(old) => {
+                group.count(&old, -1);
+                dead.push(old.seq);
+            }
+            None => {
+                let groups = self.of_user.entry(record.user).or_default();
+                groups.insert(groups.partition_point(|other| *other < record.group), record.group);
+            }
         }
+    }
+
+    /// The groups to which a user stands in some way, in rising order.
+    pub(super) fn of_user(&self, user: UserNo) -> &[GroupNo] {
+        self.of_user.get(&user).map_or(&[], Vec::as_slice)
     }
 
     fn slot(&mut self, no: GroupNo) -> &mut Group {
         let at = no.0 as usize;
         while self.all.len() <= at {
             let no = GroupNo(u32::try_from(self.all.len()).expect("fewer than 2^32 groups"));
-            self.all.push(Group { seq: Seq::ZERO, no, name: String::new(), members: BTreeMap::new() });
+            self.all.push(Group {
+                seq: Seq::ZERO,
+                no,
+                name: String::new(),
+                rules: None,
+                joined: 0,
+                moderators: 0,
+                invited: 0,
+                members: BTreeMap::new(),
+            });
         }
         &mut self.all[at]
     }

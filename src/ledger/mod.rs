@@ -11,11 +11,14 @@
 
 mod digest;
 mod groups;
+mod invites;
+mod members;
 mod messages;
 mod names;
 mod queues;
 mod remains;
 mod replay;
+mod retired;
 mod rising;
 mod shares;
 mod users;
@@ -30,12 +33,15 @@ pub use users::User;
 use std::collections::HashMap;
 
 use self::groups::Groups;
+use self::invites::Invites;
+use self::members::{Extras, Members};
 use self::messages::Messages;
 use self::names::Names;
 use self::queues::Queues;
+use self::retired::Retired;
 use self::users::Users;
-use crate::base::{GroupNo, NodeNo, Seq, Uid, UserNo};
-use crate::record::{CursorRecord, Lane, Record, Standing};
+use crate::base::{GroupNo, NodeNo, Seq, Uid, UserNo, Wall};
+use crate::record::{CorkRecord, CursorRecord, InviteRecord, Lane, MissedRecord, ReachRecord, Record, SiteRecord, Standing, TallyRecord};
 
 /// Records that nobody needs any more; the store may forget them once what killed them is durable.
 pub type Dead = Vec<Seq>;
@@ -46,7 +52,11 @@ pub struct Ledger {
     last: Seq,
     users: Users,
     names: Names,
+    retired: Retired,
     groups: Groups,
+    members: Members,
+    invites: Invites,
+    site: Option<(Seq, SiteRecord)>,
     queues: Queues,
     messages: Messages,
 }
@@ -65,15 +75,15 @@ impl Ledger {
             Record::User(user) => {
                 let dropped = self.users.put(seq, user, dead);
                 for alias in &user.aliases {
-                    self.name(alias, Owner::User(user.no));
+                    self.name(&alias.name, Owner::User(user.no));
                 }
                 for node in dropped {
                     self.queues.drop_node(node, &mut self.messages, dead);
                 }
             }
-            Record::Group { no, name } => {
-                self.groups.put(seq, *no, name, dead);
-                self.name(name, Owner::Group(*no));
+            Record::Group(group) => {
+                self.groups.put(seq, group, dead);
+                self.name(&group.name, Owner::Group(group.no));
             }
             Record::Member(member) => self.groups.put_member(seq, member, dead),
             Record::Message(message) => {
@@ -85,6 +95,13 @@ impl Ledger {
             Record::Chunk(_) => {}
             Record::Cursor(cursor) => self.queues.put_cursor(seq, cursor, &mut self.messages, dead),
             Record::Backlog(backlog) => self.queues.put_backlog(seq, backlog, &mut self.messages),
+            Record::Reach(reach) => self.members.put_reach(seq, reach, dead),
+            Record::Cork(cork) => self.members.put_cork(seq, cork, dead),
+            Record::Tally(tally) => self.members.put_tally(seq, tally, dead),
+            Record::Missed(missed) => self.members.put_missed(seq, missed, dead),
+            Record::Invite(invite) => self.invites.put(seq, invite, dead),
+            Record::Retired(retired) => self.retired.put(seq, retired, dead),
+            Record::Site(site) => dead.extend(self.site.replace((seq, *site)).map(|(old, _)| old)),
         }
     }
 
@@ -151,12 +168,100 @@ impl Ledger {
         self.names.owner(name, |owner| is_named(&self.users, &self.groups, owner, name))
     }
 
-    /// The user of that alias.
-    pub fn user_by_alias(&self, alias: &str) -> Option<&User> {
+    /// The user who has that alias at that time.
+    pub fn user_by_alias(&self, alias: &str, now: Wall) -> Option<&User> {
         match self.owner_of(alias)? {
-            Owner::User(no) => Some(self.user(no)),
+            Owner::User(no) => Some(self.user(no)).filter(|user| user.has_alias(alias, now)),
             Owner::Group(_) => None,
         }
+    }
+
+    /// All names that somebody has or had, and that nobody else gets.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.users.iter().flat_map(|user| user.aliases().map(|alias| alias.name));
+        aliases.chain(self.groups.iter().map(Group::name)).chain(self.retired.names())
+    }
+
+    /// Who had an alias last that was given up.
+    pub fn retired(&self, name: &str) -> Option<UserNo> {
+        self.retired.owner(name)
+    }
+
+    /// How many aliases a user has given up.
+    pub fn retired_count(&self, user: UserNo) -> usize {
+        self.retired.count(user)
+    }
+
+    fn extras(&self, user: UserNo) -> Option<&Extras> {
+        self.members.get(user)
+    }
+
+    /// Whom a user lets through, if the user has ever said.
+    pub fn reach(&self, user: UserNo) -> Option<&ReachRecord> {
+        self.extras(user)?.reach.as_ref().map(|(_, reach)| reach)
+    }
+
+    /// Whether one user reaches another.
+    pub fn reaches(&self, from: UserNo, to: UserNo) -> bool {
+        from == to || self.reach(to).is_none_or(|reach| reach.lets(&self.user(from).uid()))
+    }
+
+    /// Whether one user keeps another out, even as one of many.
+    pub fn blocks(&self, user: UserNo, other: UserNo) -> bool {
+        self.reach(user).is_some_and(|reach| reach.blocks(&self.user(other).uid()))
+    }
+
+    /// What a user has asked to be kept back, if ever: perhaps its time is over.
+    pub fn cork(&self, user: UserNo) -> Option<&CorkRecord> {
+        self.extras(user)?.cork.as_ref().map(|(_, cork)| cork)
+    }
+
+    /// Users who have asked for something to be kept back, if its time may not be over.
+    pub fn corks(&self) -> impl Iterator<Item = &CorkRecord> {
+        self.members.iter().filter_map(|(_, extras)| extras.cork.as_ref().map(|(_, cork)| cork)).filter(|cork| cork.until > Wall(0))
+    }
+
+    /// A user's pings.
+    pub fn tally(&self, user: UserNo) -> Option<&TallyRecord> {
+        self.extras(user)?.tally.as_ref().map(|(_, tally)| tally)
+    }
+
+    /// What a user has missed and was not told.
+    pub fn missed(&self, user: UserNo) -> Option<&MissedRecord> {
+        self.extras(user)?.missed.as_ref().map(|(_, missed)| missed).filter(|missed| missed.count > 0)
+    }
+
+    /// An invite code by what it hashes to, good or not.
+    pub fn invite(&self, digest: &[u8; 32]) -> Option<&InviteRecord> {
+        self.invites.by_digest(digest)
+    }
+
+    /// Where a new invite code goes.
+    pub fn free_invite_slot(&self, now: Wall) -> u32 {
+        self.invites.free_slot(now)
+    }
+
+    /// Codes that a user has made and that are good at that time.
+    pub fn invites_of(&self, maker: UserNo, now: Wall) -> impl Iterator<Item = &InviteRecord> {
+        self.invites.of_maker(maker, now)
+    }
+
+    /// What is kept of the site as a whole.
+    pub fn site(&self) -> SiteRecord {
+        self.site.map(|(_, site)| site).unwrap_or_default()
+    }
+
+    /// The groups to which a user stands in some way.
+    pub fn groups_of(&self, user: UserNo) -> impl Iterator<Item = &Group> {
+        self.groups.of_user(user).iter().map(|no| self.groups.get(*no))
+    }
+
+    /// A group by its number.
+    ///
+    /// # Panics
+    /// If there is none of that number.
+    pub fn group(&self, no: GroupNo) -> &Group {
+        self.groups.get(no)
     }
 
     /// A group by its name.
@@ -206,7 +311,7 @@ impl Ledger {
 
 fn is_named(users: &Users, groups: &Groups, owner: Owner, name: &str) -> bool {
     match owner {
-        Owner::User(no) => users.get(no).has_alias(name),
+        Owner::User(no) => users.get(no).alias(name).is_some(),
         Owner::Group(no) => groups.get(no).name() == name,
     }
 }

@@ -104,6 +104,7 @@ impl Queue {
         match lane {
             Lane::Normal => &self.normal,
             Lane::Priority => self.priority.as_deref().unwrap_or(&EMPTY_TRACK),
+            Lane::Held => &EMPTY_TRACK,
         }
     }
 
@@ -111,6 +112,7 @@ impl Queue {
         match lane {
             Lane::Normal => &mut self.normal,
             Lane::Priority => self.priority.get_or_insert_default(),
+            Lane::Held => unimplemented!(),
         }
     }
 
@@ -222,7 +224,13 @@ impl Queues {
 
     pub(super) fn cursor(&self, node: NodeNo) -> CursorRecord {
         let queue = self.get(node);
-        CursorRecord { node, normal: queue.track(Lane::Normal).mark(), priority: queue.track(Lane::Priority).mark() }
+        CursorRecord {
+            node,
+            normal: queue.track(Lane::Normal).mark(),
+            priority: queue.track(Lane::Priority).mark(),
+            held: Mark::default(),
+            seen: 0,
+        }
     }
 
     pub(super) fn put_cursor(&mut self, seq: Seq, cursor: &CursorRecord, messages: &mut Messages, dead: &mut Dead) {

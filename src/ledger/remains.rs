@@ -78,7 +78,7 @@ impl Remains {
                 self.next_node = self.next_node.max(user.next_node.0).max(highest.unwrap_or(0));
                 self.users.insert(user.no, (seq, user));
             }
-            Record::Group { no, name } => drop(self.groups.insert(no, (seq, name))),
+            Record::Group(group) => drop(self.groups.insert(group.no, (seq, group.name))),
             Record::Member(member) => drop(self.members.insert((member.group, member.user), seq)),
             Record::Message(MessageRecord { lane, to, payload, .. }) => {
                 to.iter().for_each(|node| self.name(*node));
@@ -94,6 +94,13 @@ impl Remains {
                 self.name(backlog.node);
                 self.backlogs.insert(seq, backlog);
             }
+            Record::Reach(_)
+            | Record::Cork(_)
+            | Record::Tally(_)
+            | Record::Missed(_)
+            | Record::Invite(_)
+            | Record::Retired(_)
+            | Record::Site(_) => {}
         }
         Ok(())
     }
@@ -126,6 +133,7 @@ fn mark_of(cursor: &CursorRecord, lane: Lane) -> &Mark {
     match lane {
         Lane::Normal => &cursor.normal,
         Lane::Priority => &cursor.priority,
+        Lane::Held => &cursor.held,
     }
 }
 
@@ -144,10 +152,17 @@ impl Kept {
     pub fn is_replaced(&self, seq: Seq, record: &Record<'_>) -> bool {
         let newest = match record {
             Record::User(user) => self.remains.users.get(&user.no).map(|(newest, _)| *newest),
-            Record::Group { no, .. } => self.remains.groups.get(no).map(|(newest, _)| *newest),
+            Record::Group(group) => self.remains.groups.get(&group.no).map(|(newest, _)| *newest),
             Record::Member(member) => self.remains.members.get(&(member.group, member.user)).copied(),
             Record::Cursor(cursor) => self.remains.cursors.get(&cursor.node).map(|(newest, _)| *newest),
             Record::Message(_) | Record::Chunk(_) | Record::Backlog(_) => None,
+            Record::Reach(_)
+            | Record::Cork(_)
+            | Record::Tally(_)
+            | Record::Missed(_)
+            | Record::Invite(_)
+            | Record::Retired(_)
+            | Record::Site(_) => None,
         };
         newest.is_some_and(|newest| newest > seq)
     }

@@ -68,7 +68,18 @@ impl Replay {
                     self.incomplete.extend(missing.map(|&chunk| (seq, chunk)));
                 }
             }
-            Record::User(_) | Record::Group { .. } | Record::Member(_) | Record::Cursor(_) | Record::Backlog(_) => {}
+            Record::User(_)
+            | Record::Group(_)
+            | Record::Member(_)
+            | Record::Cursor(_)
+            | Record::Backlog(_)
+            | Record::Reach(_)
+            | Record::Cork(_)
+            | Record::Tally(_)
+            | Record::Missed(_)
+            | Record::Invite(_)
+            | Record::Retired(_)
+            | Record::Site(_) => {}
         }
         self.ledger.apply(seq, &record, &mut self.dead);
         Ok(())

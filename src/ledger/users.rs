@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::Dead;
-use crate::base::{NodeDigest, NodeNo, Seq, Uid, UserNo};
-use crate::record::{NodeView, PackedUser, UserRecord};
+use crate::base::{NodeDigest, NodeNo, Seq, Uid, UserNo, Wall};
+use crate::record::{AliasView, NodeView, PackedUser, Role, UserRecord};
 
 /// A member of the site.
 #[derive(Clone, Debug)]
@@ -27,14 +27,29 @@ impl User {
         self.packed.uid()
     }
 
-    /// Names by which others may find the user.
-    pub fn aliases(&self) -> impl ExactSizeIterator<Item = &str> {
+    /// What the account may do.
+    pub fn role(&self) -> Role {
+        self.packed.role()
+    }
+
+    /// Whether the user may drop anybody's nodes.
+    pub fn is_admin(&self) -> bool {
+        self.packed.is_admin()
+    }
+
+    /// Names by which others may find the user, oldest first; those that have expired too.
+    pub fn aliases(&self) -> impl ExactSizeIterator<Item = AliasView<'_>> {
         self.packed.aliases()
     }
 
-    /// Whether that is one of the user's names.
-    pub fn has_alias(&self, alias: &str) -> bool {
-        self.aliases().any(|own| own == alias)
+    /// One of the user's names, expired or not.
+    pub fn alias(&self, name: &str) -> Option<AliasView<'_>> {
+        self.aliases().find(|own| own.name == name)
+    }
+
+    /// Whether that is one of the user's names at that time.
+    pub fn has_alias(&self, name: &str, now: Wall) -> bool {
+        self.alias(name).is_some_and(|alias| !alias.has_expired(now))
     }
 
     /// The user's devices.

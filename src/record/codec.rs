@@ -4,6 +4,7 @@
 //! and strings and byte strings have their length before them.
 
 use super::DecodeError;
+use crate::base::Wall;
 
 pub(crate) fn put_number(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -16,6 +17,11 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut value: u64) {
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+/// Writes a date to the millisecond.
+pub(super) fn put_wall(out: &mut Vec<u8>, at: Wall) {
+    put_number(out, at.millis());
 }
 
 /// Writes numbers that rise, or at least never fall, as differences.
@@ -65,6 +71,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn number32(&mut self) -> Result<u32, DecodeError> {
         u32::try_from(self.number()?).map_err(|_| DecodeError::Number)
+    }
+
+    pub(super) fn wall(&mut self) -> Result<Wall, DecodeError> {
+        Wall::from_millis(self.number()?).ok_or(DecodeError::Number)
     }
 
     pub(super) fn take(&mut self, octets: usize) -> Result<&'a [u8], DecodeError> {

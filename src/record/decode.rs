@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::codec::Reader;
-use super::encode::{BACKLOG, CHUNK, CHUNKED, CURSOR, GROUP, MEMBER, MESSAGE, PRIORITY, USER};
-use super::{BacklogRecord, CursorRecord, Lane, Mark, MemberRecord, MessageRecord, NodeRecord, Payload, Record, Standing, UserRecord};
-use crate::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo};
+use super::encode::{BACKLOG, CHUNK, CHUNKED, CURSOR, HELD, MESSAGE, OLD_CURSOR, PRIORITY};
+use super::group::{MANAGED_GROUP, MEMBER, PLAIN_GROUP, take_group, take_member};
+use super::member::{CORK, MISSED, REACH, RETIRED, TALLY, take_cork, take_missed, take_reach, take_retired, take_tally};
+use super::site::{INVITE, SITE, take_invite, take_site};
+use super::user::{OLD_USER, USER, take_user};
+use super::{BacklogRecord, CursorRecord, Lane, Mark, MessageRecord, Payload, Record};
+use crate::base::{NodeNo, Seq};
 
 /// The octets are no record. The log's checksums held, so a newer version wrote them, or a bug did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,21 +49,36 @@ impl<'a> Record<'a> {
     pub fn decode(octets: &'a [u8]) -> Result<Record<'a>, DecodeError> {
         let mut reader = Reader::new(octets);
         let record = match reader.octet()? {
-            USER => Record::User(take_user(&mut reader)?),
-            GROUP => Record::Group { no: GroupNo(reader.number32()?), name: reader.text()? },
+            OLD_USER => Record::User(take_user(&mut reader, true)?),
+            USER => Record::User(take_user(&mut reader, false)?),
+            PLAIN_GROUP => Record::Group(take_group(&mut reader, false)?),
+            MANAGED_GROUP => Record::Group(take_group(&mut reader, true)?),
             MEMBER => Record::Member(take_member(&mut reader)?),
             MESSAGE => Record::Message(take_message(octets, &mut reader)?),
             CHUNK => Record::Chunk(Cow::Borrowed(reader.rest())),
-            CURSOR => Record::Cursor(CursorRecord {
-                node: NodeNo(reader.number32()?),
-                normal: take_mark(&mut reader)?,
-                priority: take_mark(&mut reader)?,
-            }),
+            OLD_CURSOR => {
+                let node = NodeNo(reader.number32()?);
+                let (normal, priority) = (take_mark(&mut reader)?, take_mark(&mut reader)?);
+                Record::Cursor(CursorRecord { node, normal, priority, held: Mark::default(), seen: 0 })
+            }
+            CURSOR => {
+                let (node, seen) = (NodeNo(reader.number32()?), reader.number32()?);
+                let mut mark = || take_mark(&mut reader);
+                Record::Cursor(CursorRecord { node, seen, normal: mark()?, priority: mark()?, held: mark()? })
+            }
+            REACH => Record::Reach(take_reach(&mut reader)?),
+            CORK => Record::Cork(take_cork(&mut reader)?),
+            TALLY => Record::Tally(take_tally(&mut reader)?),
+            MISSED => Record::Missed(take_missed(&mut reader)?),
+            INVITE => Record::Invite(take_invite(&mut reader)?),
+            RETIRED => Record::Retired(take_retired(&mut reader)?),
+            SITE => Record::Site(take_site(&mut reader)?),
             BACKLOG => {
                 let node = NodeNo(reader.number32()?);
                 let lane = match reader.octet()? {
                     0 => Lane::Normal,
                     PRIORITY => Lane::Priority,
+                    HELD => Lane::Held,
                     _ => return Err(DecodeError::Number),
                 };
                 Record::Backlog(BacklogRecord { node, lane, messages: take_seqs(&mut reader)? })
@@ -71,39 +90,18 @@ impl<'a> Record<'a> {
     }
 }
 
-fn take_user(reader: &mut Reader<'_>) -> Result<UserRecord, DecodeError> {
-    let no = UserNo(reader.number32()?);
-    let uid = Uid(reader.array()?);
-    let next_node = NodeNo(reader.number32()?);
-    let mut aliases = Vec::new();
-    for _ in 0..reader.number()? {
-        aliases.push(reader.text()?);
-    }
-    let mut nodes = Vec::new();
-    for _ in 0..reader.number()? {
-        nodes.push(NodeRecord { no: NodeNo(reader.number32()?), digest: NodeDigest(reader.array()?), label: reader.text()? });
-    }
-    Ok(UserRecord { no, uid, aliases, nodes, next_node })
-}
-
-fn take_member(reader: &mut Reader<'_>) -> Result<MemberRecord, DecodeError> {
-    let (group, user) = (GroupNo(reader.number32()?), UserNo(reader.number32()?));
-    let standing = match reader.octet()? {
-        0 => Standing::Invited,
-        1 => Standing::Joined,
-        2 => Standing::Barred,
-        _ => return Err(DecodeError::Number),
-    };
-    Ok(MemberRecord { group, user, alias: reader.text()?, standing })
-}
-
 fn take_message<'a>(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<MessageRecord<'a>, DecodeError> {
     let flags = reader.octet()?;
-    if flags & !(PRIORITY | CHUNKED) != 0 {
+    if flags & !(PRIORITY | CHUNKED | HELD) != 0 {
         return Err(DecodeError::Number);
     }
     let frame_at = u32::from_le_bytes(reader.array()?) as usize;
     let to = reader.rising(|n| u32::try_from(n).ok().map(NodeNo))?;
+    let held = if flags & HELD != 0 { reader.rising(|n| u32::try_from(n).ok().map(NodeNo))? } else { Vec::new() };
+    // A message is held for some of its nodes, and is said to be so only if there are any.
+    if (flags & HELD != 0) == held.is_empty() || held.iter().any(|node| to.binary_search(node).is_err()) {
+        return Err(DecodeError::Number);
+    }
     let chunks = if flags & CHUNKED != 0 { Some(take_seqs(reader)?) } else { None };
     let frame = reader.rest();
     if octets.len() - frame.len() != frame_at {
@@ -117,7 +115,7 @@ fn take_message<'a>(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Message
         None => Payload::Inline(Cow::Borrowed(data)),
     };
     let lane = if flags & PRIORITY != 0 { Lane::Priority } else { Lane::Normal };
-    Ok(MessageRecord { lane, to, header: Cow::Borrowed(header), payload })
+    Ok(MessageRecord { lane, to, held, header: Cow::Borrowed(header), payload })
 }
 
 /// Octets of a frame's header, its length prefix included.
@@ -171,27 +169,37 @@ pub fn delivery(record: &[u8]) -> Delivery<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{GroupNo, NodeDigest, Uid, UserNo, Wall};
+    use crate::record::{
+        AliasRecord, CorkRecord, GroupRecord, GroupRules, InviteRecord, MemberRecord, MissedRecord, Mode, NodeRecord, Override, Policy,
+        ReachRecord, RetiredRecord, Role, SiteRecord, Standing, TallyRecord, UserRecord, Who,
+    };
 
     fn samples() -> Vec<Record<'static>> {
         let header: &'static [u8] = b"000a{\"op\":\"x\"}";
         let message = |lane, payload| {
-            Record::Message(MessageRecord { lane, to: vec![NodeNo(3), NodeNo(300), NodeNo(u32::MAX)], header: header.into(), payload })
+            let to = vec![NodeNo(3), NodeNo(300), NodeNo(u32::MAX)];
+            let held = if lane == Lane::Normal { vec![NodeNo(300)] } else { vec![] };
+            Record::Message(MessageRecord { lane, to, held, header: header.into(), payload })
         };
+        let alias = |name: &str, uses| AliasRecord { name: name.into(), uses, expires: Wall::from_seconds(uses) };
+        let member = |standing, moderator| {
+            let (group, user, alias) = (GroupNo(1), UserNo(7), "alice-the-first".into());
+            Record::Member(MemberRecord { group, user, alias, standing, moderator })
+        };
+        let rules = GroupRules { invite: Who::Moderators, post: Who::Anyone, roster: Who::Members };
         vec![
             Record::User(UserRecord {
                 no: UserNo(7),
                 uid: Uid([9; 20]),
-                aliases: vec!["alice-the-first".into(), "ünïcödé ✓".into()],
-                nodes: vec![NodeRecord { no: NodeNo(12), digest: NodeDigest([5; 32]), label: "phone".into() }],
+                role: Role::Receive,
+                admin: true,
+                aliases: vec![alias("alice-the-first", 0), alias("ünïcödé ✓", 300)],
+                nodes: vec![NodeRecord { no: NodeNo(12), digest: NodeDigest([5; 32]), label: "phone".into(), made: 1 << 31 }],
                 next_node: NodeNo(13),
             }),
-            Record::Group { no: GroupNo(1), name: "Tom & <Jerry>".into() },
-            Record::Member(MemberRecord {
-                group: GroupNo(1),
-                user: UserNo(7),
-                alias: "alice-the-first".into(),
-                standing: Standing::Barred,
-            }),
+            Record::Group(GroupRecord { no: GroupNo(1), name: "Tom & <Jerry>".into(), rules: None }),
+            member(Standing::Barred, false),
             message(Lane::Normal, Payload::Inline(b"hello"[..].into())),
             message(Lane::Priority, Payload::EMPTY),
             message(Lane::Normal, Payload::Chunks(vec![Seq(1 << 60), Seq((1 << 60) + 5)])),
@@ -200,8 +208,34 @@ mod tests {
                 node: NodeNo(3),
                 normal: Mark { high: Seq(u64::MAX), owed: vec![Seq(4), Seq(9)], ahead: vec![Seq(70)] },
                 priority: Mark::default(),
+                held: Mark { high: Seq(70), ..Mark::default() },
+                seen: u32::MAX,
             }),
             Record::Backlog(BacklogRecord { node: NodeNo(3), lane: Lane::Priority, messages: vec![Seq(1), Seq(2)] }),
+            Record::Backlog(BacklogRecord { node: NodeNo(3), lane: Lane::Held, messages: vec![Seq(3)] }),
+            Record::Group(GroupRecord { no: GroupNo(2), name: "managed group".into(), rules: Some(rules) }),
+            member(Standing::Joined, true),
+            member(Standing::Invited, false),
+            Record::Reach(ReachRecord { user: UserNo(7), policy: Policy::None, block: vec![Uid([1; 20]), Uid([2; 20])], allow: vec![] }),
+            Record::Cork(CorkRecord { user: UserNo(7), until: Wall::from_seconds(1 << 31), from: Some(vec![Uid([3; 20])]) }),
+            Record::Cork(CorkRecord { user: UserNo(7), until: Wall(0), from: None }),
+            Record::Tally(TallyRecord { user: UserNo(7), pings: vec![5, 5, 9], failures: vec![u32::MAX] }),
+            Record::Missed(MissedRecord { user: UserNo(7), count: 3, first: Seq(1 << 60), last: Seq(u64::MAX) }),
+            Record::Invite(InviteRecord {
+                slot: 3,
+                digest: [8; 32],
+                uses: 100,
+                expires: Wall(0),
+                role: Role::Suspended,
+                maker: Some(UserNo(u32::MAX)),
+                groups: vec![GroupNo(1), GroupNo(4)],
+            }),
+            Record::Retired(RetiredRecord { user: UserNo(7), name: "given up alias".into() }),
+            Record::Site(SiteRecord::default()),
+            Record::Site(SiteRecord {
+                mode: Some(Override { mode: Mode::Closed, until: Wall::from_seconds(9), configured: Mode::Invite }),
+                wrong_codes: 1 << 40,
+            }),
         ]
     }
 
@@ -233,12 +267,24 @@ mod tests {
 
     #[test]
     fn a_record_has_one_form() {
-        let group = |no: &[u8]| [&[GROUP], no, &[1, b'g']].concat();
+        let group = |no: &[u8]| [&[PLAIN_GROUP], no, &[1, b'g']].concat();
         assert!(Record::decode(&group(&[5])).is_ok() && Record::decode(&group(&[0])).is_ok() && Record::decode(&group(&[0x80, 1])).is_ok());
         assert_eq!(Record::decode(&group(&[0x85, 0])), Err(DecodeError::Number));
         let message = |length: &[u8]| [&[MESSAGE, 0, 7, 0, 0, 0, 0], length, b"{\"op\":\"x\"}"].concat();
         assert!(Record::decode(&message(b"000a")).is_ok());
         assert_eq!(Record::decode(&message(b"+00a")), Err(DecodeError::Number));
+    }
+
+    #[test]
+    fn records_of_the_first_version_are_read() {
+        let user = [&[OLD_USER, 7][..], &[9; 20], &[13, 1, 5], b"alice", &[1, 12], &[5; 32], &[5], b"phone"].concat();
+        let Ok(Record::User(user)) = Record::decode(&user) else { panic!("it was a user") };
+        assert_eq!((user.role, user.admin, user.next_node), (Role::Full, false, NodeNo(13)));
+        assert_eq!(user.aliases, [AliasRecord { name: "alice".into(), uses: 0, expires: Wall(0) }]);
+        assert_eq!(user.nodes, [NodeRecord { no: NodeNo(12), digest: NodeDigest([5; 32]), label: "phone".into(), made: 0 }]);
+        let cursor = [OLD_CURSOR, 3, 9, 0, 0, 8, 0, 0];
+        let Ok(Record::Cursor(cursor)) = Record::decode(&cursor) else { panic!("it was a cursor") };
+        assert_eq!((cursor.normal.high, cursor.priority.high, cursor.held, cursor.seen), (Seq(9), Seq(8), Mark::default(), 0));
     }
 
     #[test]

@@ -1,20 +1,24 @@
 //! Records to octets.
 
-use super::codec::{put_bytes, put_number, put_rising};
-use super::{BacklogRecord, CursorRecord, Lane, Mark, MemberRecord, MessageRecord, Payload, Record, Standing, UserRecord};
+use super::codec::{put_number, put_rising};
+use super::group::{put_group, put_member};
+use super::member::{put_cork, put_missed, put_reach, put_retired, put_tally};
+use super::site::{put_invite, put_site};
+use super::user::put_user;
+use super::{BacklogRecord, CursorRecord, Lane, Mark, MessageRecord, Payload, Record};
 use crate::base::Seq;
 
-pub(super) const USER: u8 = 1;
-pub(super) const GROUP: u8 = 2;
-pub(super) const MEMBER: u8 = 3;
 pub(super) const MESSAGE: u8 = 4;
 pub(super) const CHUNK: u8 = 5;
-pub(super) const CURSOR: u8 = 6;
+/// A cursor of the first version: nothing is held, and nothing is known of when the node was seen.
+pub(super) const OLD_CURSOR: u8 = 6;
 pub(super) const BACKLOG: u8 = 7;
+pub(super) const CURSOR: u8 = 10;
 
 /// A message's flags.
 pub(super) const PRIORITY: u8 = 1;
 pub(super) const CHUNKED: u8 = 2;
+pub(super) const HELD: u8 = 4;
 
 impl Record<'_> {
     /// The record's octets.
@@ -22,22 +26,18 @@ impl Record<'_> {
         let mut out = Vec::with_capacity(self.size_hint());
         match self {
             Record::User(user) => put_user(&mut out, user),
-            Record::Group { no, name } => {
-                out.push(GROUP);
-                put_number(&mut out, u64::from(no.0));
-                put_bytes(&mut out, name.as_bytes());
-            }
+            Record::Group(group) => put_group(&mut out, group),
             Record::Member(member) => put_member(&mut out, member),
             Record::Message(message) => put_message(&mut out, message),
             Record::Chunk(octets) => {
                 out.push(CHUNK);
                 out.extend_from_slice(octets);
             }
-            Record::Cursor(CursorRecord { node, normal, priority }) => {
+            Record::Cursor(CursorRecord { node, normal, priority, held, seen }) => {
                 out.push(CURSOR);
                 put_number(&mut out, u64::from(node.0));
-                put_mark(&mut out, normal);
-                put_mark(&mut out, priority);
+                put_number(&mut out, u64::from(*seen));
+                [normal, priority, held].into_iter().for_each(|mark| put_mark(&mut out, mark));
             }
             Record::Backlog(BacklogRecord { node, lane, messages }) => {
                 out.push(BACKLOG);
@@ -45,6 +45,13 @@ impl Record<'_> {
                 out.push(lane_flag(*lane));
                 put_seqs(&mut out, messages);
             }
+            Record::Reach(reach) => put_reach(&mut out, reach),
+            Record::Cork(cork) => put_cork(&mut out, cork),
+            Record::Tally(tally) => put_tally(&mut out, tally),
+            Record::Missed(missed) => put_missed(&mut out, missed),
+            Record::Invite(invite) => put_invite(&mut out, invite),
+            Record::Retired(retired) => put_retired(&mut out, retired),
+            Record::Site(site) => put_site(&mut out, site),
         }
         out
     }
@@ -61,47 +68,32 @@ impl Record<'_> {
             Record::Chunk(octets) => 1 + octets.len(),
             Record::Cursor(_) => 32,
             Record::Backlog(backlog) => 16 + 5 * backlog.messages.len(),
-            Record::User(_) | Record::Group { .. } | Record::Member(_) => 128,
+            Record::User(_)
+            | Record::Group(_)
+            | Record::Member(_)
+            | Record::Reach(_)
+            | Record::Cork(_)
+            | Record::Tally(_)
+            | Record::Missed(_)
+            | Record::Invite(_)
+            | Record::Retired(_)
+            | Record::Site(_) => 128,
         }
     }
-}
-
-pub(super) fn put_user(out: &mut Vec<u8>, user: &UserRecord) {
-    out.push(USER);
-    put_number(out, u64::from(user.no.0));
-    out.extend_from_slice(&user.uid.0);
-    put_number(out, u64::from(user.next_node.0));
-    put_number(out, user.aliases.len() as u64);
-    for alias in &user.aliases {
-        put_bytes(out, alias.as_bytes());
-    }
-    put_number(out, user.nodes.len() as u64);
-    for node in &user.nodes {
-        put_number(out, u64::from(node.no.0));
-        out.extend_from_slice(&node.digest.0);
-        put_bytes(out, node.label.as_bytes());
-    }
-}
-
-fn put_member(out: &mut Vec<u8>, member: &MemberRecord) {
-    out.push(MEMBER);
-    put_number(out, u64::from(member.group.0));
-    put_number(out, u64::from(member.user.0));
-    out.push(match member.standing {
-        Standing::Invited => 0,
-        Standing::Joined => 1,
-        Standing::Barred => 2,
-    });
-    put_bytes(out, member.alias.as_bytes());
 }
 
 /// The frame stands last, and its place near the front: a delivery must not walk the recipients.
 fn put_message(out: &mut Vec<u8>, message: &MessageRecord<'_>) {
     out.push(MESSAGE);
     let chunked = if matches!(message.payload, Payload::Chunks(_)) { CHUNKED } else { 0 };
-    out.push(lane_flag(message.lane) | chunked);
+    let held = if message.held.is_empty() { 0 } else { HELD };
+    debug_assert_ne!(message.lane, Lane::Held, "a message is held for some");
+    out.push(lane_flag(message.lane) | chunked | held);
     out.extend_from_slice(&[0; 4]);
     put_rising(out, message.to.iter().map(|node| u64::from(node.0)));
+    if held != 0 {
+        put_rising(out, message.held.iter().map(|node| u64::from(node.0)));
+    }
     if let Payload::Chunks(chunks) = &message.payload {
         put_seqs(out, chunks);
     }
@@ -117,6 +109,7 @@ fn lane_flag(lane: Lane) -> u8 {
     match lane {
         Lane::Normal => 0,
         Lane::Priority => PRIORITY,
+        Lane::Held => HELD,
     }
 }
 

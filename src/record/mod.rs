@@ -1,7 +1,7 @@
 //! The durable vocabulary: what the relay writes to its log, and how each record is laid out in octets.
 //!
-//! Two families. *State records* (user, group, member, cursor) hold the whole present state of one thing;
-//! the newest replaces every earlier one, which may then be forgotten. *Messages* (with their chunks and
+//! Two families. *State records* (user, group, member, cursor, reach, cork, tally, missed, invite, retired, site) hold the whole
+//! present state of one thing; the newest replaces every earlier one, which may then be forgotten. *Messages* (with their chunks and
 //! backlogs) live until no node owes an ack. So what survives in the log, applied in order of `Seq`, always
 //! gives the present state, whatever has been forgotten in between.
 //!
@@ -11,73 +11,36 @@
 mod codec;
 mod decode;
 mod encode;
+mod group;
+mod member;
+mod site;
 mod user;
 
 use std::borrow::Cow;
 
 pub(crate) use codec::{Reader, put_number};
 pub use decode::{DecodeError, Delivery, delivery};
-pub use user::{NodeView, PackedUser};
+pub use group::{GroupRecord, GroupRules, MemberRecord, Standing, Who};
+pub use member::{CorkRecord, MissedRecord, Policy, ReachRecord, RetiredRecord, TallyRecord};
+pub use site::{InviteRecord, Mode, Override, SiteRecord};
+pub use user::{AliasRecord, AliasView, NodeRecord, NodeView, PackedUser, Role, UserRecord};
 
-use crate::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo};
+use crate::base::{NodeNo, Seq};
 
-/// One device of a user, as its user's record holds it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NodeRecord {
-    /// Its number.
-    pub no: NodeNo,
-    /// What its secret hashes to.
-    pub digest: NodeDigest,
-    /// The name its owner gave it.
-    pub label: String,
-}
-
-/// Everything that is kept of a user.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UserRecord {
-    /// The user's number.
-    pub no: UserNo,
-    /// The user's public id.
-    pub uid: Uid,
-    /// Names by which others may find the user, oldest first.
-    pub aliases: Vec<String>,
-    /// Devices, oldest first.
-    pub nodes: Vec<NodeRecord>,
-    /// The first node number that no user has had yet: numbers of dropped nodes must not come again.
-    pub next_node: NodeNo,
-}
-
-/// How a user stands to a group.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    /// May join and may post.
-    Invited,
-    /// Gets what is posted to the group.
-    Joined,
-    /// Was removed by another member.
-    Barred,
-}
-
-/// A user in a group.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MemberRecord {
-    /// Which group.
-    pub group: GroupNo,
-    /// Which user.
-    pub user: UserNo,
-    /// The alias by which the group lists the user.
-    pub alias: String,
-    /// How the user stands to it.
-    pub standing: Standing,
-}
-
-/// Which of a node's two queues a message waits in. Priority overtakes.
+/// Which of a node's queues a message waits in. Priority overtakes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Lane {
     /// In the order of posting.
     Normal,
     /// Before everything else: news of one's own account.
     Priority,
+    /// From a sender whom the node's user has corked: until that ends.
+    Held,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Lane; 3] = [Lane::Normal, Lane::Priority, Lane::Held];
 }
 
 /// The data of a message.
@@ -97,14 +60,33 @@ impl Payload<'_> {
 /// A message to some nodes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessageRecord<'a> {
-    /// Which queue it waits in.
+    /// Which queue it waits in: [`Lane::Normal`] or [`Lane::Priority`].
     pub lane: Lane,
     /// The nodes that owe an ack, in rising order.
     pub to: Vec<NodeNo>,
+    /// Those of them for which it waits in [`Lane::Held`] instead, in rising order.
+    pub held: Vec<NodeNo>,
     /// The frame's header with its length prefix, exactly as recipients get it.
     pub header: Cow<'a, [u8]>,
     /// The data after it.
     pub payload: Payload<'a>,
+}
+
+impl MessageRecord<'_> {
+    /// Octets of its data, as its header says: chunks are counted without being read.
+    pub fn data_len(&self) -> u64 {
+        match &self.payload {
+            Payload::Inline(octets) => octets.len() as u64,
+            Payload::Chunks(_) => announced(&self.header),
+        }
+    }
+}
+
+/// The header's `datalen`. In a string that text could not stand so: its quotes would be escaped.
+fn announced(header: &[u8]) -> u64 {
+    const KEY: &[u8] = b"\"datalen\":";
+    let Some(at) = header.windows(KEY.len()).position(|window| window == KEY) else { return 0 };
+    header[at + KEY.len()..].iter().map_while(|digit| char::from(*digit).to_digit(10)).fold(0, |sum, digit| sum * 10 + u64::from(digit))
 }
 
 /// What a node has acked of one of its queues: all up to `high` but for `owed`, and what is `ahead`.
@@ -127,6 +109,10 @@ pub struct CursorRecord {
     pub normal: Mark,
     /// In the priority queue.
     pub priority: Mark,
+    /// In the queue of what a cork keeps back.
+    pub held: Mark,
+    /// When the node was last heard of, in seconds since the Unix epoch; 0: never.
+    pub seen: u32,
 }
 
 /// What a new node's queue starts with, besides what is posted to it. Long ones come in several records.
@@ -145,13 +131,8 @@ pub struct BacklogRecord {
 pub enum Record<'a> {
     /// State of a user.
     User(UserRecord),
-    /// A group's name.
-    Group {
-        /// The group's number.
-        no: GroupNo,
-        /// Its name.
-        name: String,
-    },
+    /// State of a group.
+    Group(GroupRecord),
     /// State of a user in a group.
     Member(MemberRecord),
     /// A message.
@@ -162,4 +143,18 @@ pub enum Record<'a> {
     Cursor(CursorRecord),
     /// A new node's share of what was queued before it.
     Backlog(BacklogRecord),
+    /// State of whom a user lets through.
+    Reach(ReachRecord),
+    /// State of a user's cork.
+    Cork(CorkRecord),
+    /// State of a user's pings.
+    Tally(TallyRecord),
+    /// What a user has missed and was not told.
+    Missed(MissedRecord),
+    /// State of an invite code.
+    Invite(InviteRecord),
+    /// An alias that was given up.
+    Retired(RetiredRecord),
+    /// State of the site.
+    Site(SiteRecord),
 }

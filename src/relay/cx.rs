@@ -113,7 +113,7 @@ impl Cx<'_> {
 
     fn post_record(&mut self, uid: &str, date: &str, to: Vec<NodeNo>, lane: Lane, message: &Message<'_>, payload: Payload<'_>) -> Seq {
         let std = Std { from: uid, id: self.next_seq(), posted: date };
-        let record = Record::Message(MessageRecord { lane, to, header: message.frame(std).into(), payload });
+        let record = Record::Message(MessageRecord { lane, to, held: Vec::new(), header: message.frame(std).into(), payload });
         let id = self.append(&record);
         debug_assert_eq!(id, std.id);
         let Record::Message(record) = record else { unreachable!("it was made a message above") };

@@ -1,5 +1,6 @@
 //! What the relay wants done. It does nothing itself.
 
+use super::command::Answer;
 use crate::base::{LinkId, Seq};
 use crate::limits::RECORD_OVERHEAD;
 
@@ -47,6 +48,15 @@ pub enum Effect {
         /// Which link.
         link: LinkId,
     },
+    /// Answer the operator.
+    Answer {
+        /// The command's.
+        ticket: u64,
+        /// Not before this is durable.
+        after: Seq,
+        /// What came of it.
+        answer: Answer,
+    },
     /// Nobody needs that record any more.
     Forget {
         /// Not before this, which made it needless, is durable.
@@ -61,7 +71,12 @@ impl Effect {
     pub(super) fn weight(&self) -> usize {
         match self {
             Effect::Append { payload, .. } => payload.len() + RECORD_OVERHEAD,
-            Effect::Send { .. } | Effect::Deliver { .. } | Effect::Close { .. } | Effect::Cut { .. } | Effect::Forget { .. } => 0,
+            Effect::Send { .. }
+            | Effect::Deliver { .. }
+            | Effect::Close { .. }
+            | Effect::Cut { .. }
+            | Effect::Answer { .. }
+            | Effect::Forget { .. } => 0,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What can happen to the relay.
 
+use std::net::IpAddr;
+
+use super::command::Command;
 use crate::base::{LinkId, Mono, Wall};
 use crate::wire::{Dialect, FrameError, Request, RequestError};
 
@@ -19,6 +22,8 @@ pub enum Input<'a> {
     Opened {
         /// The new link.
         link: LinkId,
+        /// Where it comes from, if that is an address of the Internet.
+        from: Option<IpAddr>,
     },
     /// Octets came on a link, whole frames or not.
     Heard {
@@ -73,6 +78,13 @@ pub enum Input<'a> {
         disk: u64,
         /// Whether it takes cursors: all that may ride with one commit.
         cursors: bool,
+    },
+    /// The operator wants something.
+    Command {
+        /// What the answer is to bear.
+        ticket: u64,
+        /// What.
+        command: Command,
     },
     /// Time passed.
     Tick,

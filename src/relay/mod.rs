@@ -9,6 +9,7 @@
 //! all records of a request make one batch (law 2); cursors never raise the barrier (law 3).
 //! Lost in a crash, by design: everything here that is not in the ledger.
 
+mod command;
 mod cx;
 mod effect;
 mod input;
@@ -21,11 +22,13 @@ mod settings;
 mod timers;
 mod upload;
 
+pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
 pub use session::Reason;
-pub use settings::{Settings, Timeouts};
+pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use self::cx::{Cx, Me};
@@ -120,7 +123,7 @@ impl Relay {
     pub fn handle(&mut self, input: Input<'_>, now: Now, out: &mut Vec<Effect>) {
         let first = out.len();
         match input {
-            Input::Opened { link } => self.opened(link, now),
+            Input::Opened { link, from } => self.opened(link, from, now),
             Input::Heard { link } => {
                 if let Some(session) = self.sessions.get_mut(link) {
                     session.heard_at = now.mono;
@@ -140,6 +143,10 @@ impl Relay {
             }
             Input::Room { octets, disk, cursors } => {
                 (self.journal.room, self.journal.disk, self.journal.takes_cursors) = (octets, disk, cursors);
+            }
+            Input::Command { ticket, command } => {
+                let answer = ops::command(&mut self.cx(now, out), command);
+                out.push(Effect::Answer { ticket, after: self.journal.barrier, answer });
             }
             Input::Tick => self.tick(now, out),
         }
@@ -212,8 +219,8 @@ impl Relay {
         }
     }
 
-    fn opened(&mut self, link: LinkId, now: Now) {
-        let mut session = Session::new(link, self.settings.dialect, now.mono);
+    fn opened(&mut self, link: LinkId, from: Option<IpAddr>, now: Now) {
+        let mut session = Session::new(link, from, self.settings.dialect, now.mono);
         self.timers.arm(&mut session.armed, link, now.mono.plus(self.settings.timeouts.login));
         self.sessions.open(session);
     }
@@ -362,7 +369,12 @@ impl Relay {
 fn end_batch(effects: &mut [Effect]) {
     let last = effects.iter_mut().rev().find_map(|effect| match effect {
         Effect::Append { end, .. } => Some(end),
-        Effect::Send { .. } | Effect::Deliver { .. } | Effect::Close { .. } | Effect::Cut { .. } | Effect::Forget { .. } => None,
+        Effect::Send { .. }
+        | Effect::Deliver { .. }
+        | Effect::Close { .. }
+        | Effect::Cut { .. }
+        | Effect::Answer { .. }
+        | Effect::Forget { .. } => None,
     });
     if let Some(end) = last {
         *end = true;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::IpAddr;
 
 use super::settings::Timeouts;
 use super::upload::Upload;
@@ -91,7 +92,7 @@ pub(super) struct LoggedIn {
     pub(super) user: UserNo,
     pub(super) node: NodeNo,
     /// The newest message of each lane that was sent on this link.
-    pub(super) sent: [Seq; 2],
+    pub(super) sent: [Seq; 3],
     /// In the order of sending.
     pub(super) in_flight: VecDeque<InFlight>,
     /// It has used OhiEdit, so it takes part in its user's presence.
@@ -100,7 +101,7 @@ pub(super) struct LoggedIn {
 
 impl LoggedIn {
     pub(super) fn new(user: UserNo, node: NodeNo) -> LoggedIn {
-        LoggedIn { user, node, sent: [Seq::ZERO; 2], in_flight: VecDeque::new(), shows_presence: false }
+        LoggedIn { user, node, sent: [Seq::ZERO; 3], in_flight: VecDeque::new(), shows_presence: false }
     }
 
     /// How many deliveries of a lane wait for their ack. Each lane has a window of its own: news of one's own account
@@ -113,6 +114,7 @@ impl LoggedIn {
         match lane {
             Lane::Normal => &mut self.sent[0],
             Lane::Priority => &mut self.sent[1],
+            Lane::Held => &mut self.sent[2],
         }
     }
 }
@@ -159,6 +161,8 @@ pub(super) enum Output {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) link: LinkId,
+    /// Where it comes from.
+    pub(super) from: Option<IpAddr>,
     pub(super) state: State,
     pub(super) dialect: Dialect,
     pub(super) opened_at: Mono,
@@ -181,9 +185,10 @@ pub(super) enum Due {
 }
 
 impl Session {
-    pub(super) fn new(link: LinkId, dialect: Dialect, now: Mono) -> Session {
+    pub(super) fn new(link: LinkId, from: Option<IpAddr>, dialect: Dialect, now: Mono) -> Session {
         Session {
             link,
+            from,
             state: State::Greeting,
             dialect,
             opened_at: now,

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::limits::{
-    CHUNK_BYTES, IDLE_TIMEOUT, LINGER_TIMEOUT, LOGIN_TIMEOUT, MESSAGE_MAX_DEFAULT, REDELIVERY_TIMEOUT, STALL_TIMEOUT, TAKEOVER_SILENCE,
-    WINDOW_DEFAULT,
+    ALIASES_MAX, CHUNK_BYTES, FAILED_PINGS_DEFAULT, GROUP_MEMBERS_DEFAULT, GROUPS_DEFAULT, IDLE_TIMEOUT, LINGER_TIMEOUT, LOGIN_TIMEOUT,
+    MESSAGE_MAX_DEFAULT, NAME_MIN_CHARS, NODES_MAX, PINGS_DEFAULT, QUEUE_BYTES_DEFAULT, QUEUE_MESSAGES_DEFAULT, REDELIVERY_TIMEOUT,
+    STALL_TIMEOUT, TAKEOVER_SILENCE, WINDOW_DEFAULT, WRONG_CODES_DEFAULT,
 };
+use crate::record::Mode;
 use crate::wire::Dialect;
 use crate::wire::reply::Site;
 
@@ -39,6 +41,78 @@ impl Default for Timeouts {
     }
 }
 
+/// What becomes of a name that looks like a taken one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lookalikes {
+    /// It can be had.
+    Allow,
+    /// It is refused; but names that differ only in Unicode composition, case or spaces are different, as the drafts have it.
+    #[default]
+    Refuse,
+    /// It is refused, those too.
+    Strict,
+}
+
+/// The site's rules for names, besides the protocol's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NameRules {
+    /// Characters at least.
+    pub min_chars: usize,
+    /// Names that only administrators may have.
+    pub reserved: Vec<String>,
+    /// What looks like a taken one.
+    pub lookalikes: Lookalikes,
+}
+
+impl Default for NameRules {
+    fn default() -> NameRules {
+        let reserved = ["administrator", "hostmaster", "postmaster", "webmaster"].map(str::to_owned).to_vec();
+        NameRules { min_chars: NAME_MIN_CHARS, reserved, lookalikes: Lookalikes::default() }
+    }
+}
+
+/// How much of what one member, or one group, may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quotas {
+    /// Pings accepted in 24 hours.
+    pub pings: usize,
+    /// Pings that fail in a row in 24 hours.
+    pub failed_pings: usize,
+    /// Messages waiting for one node.
+    pub queue_messages: usize,
+    /// Their octets.
+    pub queue_bytes: u64,
+    /// Members of a group, joined or invited.
+    pub group_members: usize,
+    /// Groups joined.
+    pub groups: usize,
+    /// Aliases.
+    pub aliases: usize,
+    /// Nodes.
+    pub nodes: usize,
+    /// Invite codes that a member has made and that are still good; 0: members make none.
+    pub member_invites: usize,
+    /// Wrong invite codes heard from one address in an hour.
+    pub wrong_codes: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Quotas {
+        Quotas {
+            pings: PINGS_DEFAULT,
+            failed_pings: FAILED_PINGS_DEFAULT,
+            queue_messages: QUEUE_MESSAGES_DEFAULT,
+            queue_bytes: QUEUE_BYTES_DEFAULT,
+            group_members: GROUP_MEMBERS_DEFAULT,
+            groups: GROUPS_DEFAULT,
+            aliases: ALIASES_MAX,
+            nodes: NODES_MAX,
+            member_invites: 0,
+            wrong_codes: WRONG_CODES_DEFAULT,
+        }
+    }
+}
+
 /// The relay's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,6 +120,12 @@ pub struct Settings {
     pub site: Site,
     /// Registering needs a third party's word.
     pub token_required: bool,
+    /// Who may register, unless the operator has changed that since.
+    pub register: Mode,
+    /// The site's rules for names.
+    pub names: NameRules,
+    /// How much one member may have.
+    pub quotas: Quotas,
     /// The numbering that links start with; unlatched, unless the operator pins one.
     pub dialect: Dialect,
     /// How long to wait.
@@ -63,6 +143,9 @@ impl Default for Settings {
         Settings {
             site: Site { name: "mnm".to_owned(), auth_by: None },
             token_required: false,
+            register: Mode::default(),
+            names: NameRules::default(),
+            quotas: Quotas::default(),
             dialect: Dialect::Unlatched,
             timeouts: Timeouts::default(),
             window: WINDOW_DEFAULT,

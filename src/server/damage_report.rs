@@ -54,7 +54,7 @@ fn record_line(seq: Seq, octets: &[u8], kept: &Kept) -> String {
         Record::User(user) => {
             format!("the state of member {}; an older one, if one is left, takes its place, else the member must register anew", user.uid)
         }
-        Record::Group { name, .. } => format!("the group {name:?}"),
+        Record::Group(group) => format!("the group {:?}", group.name),
         Record::Member(member) => match kept.names(member.group, member.user) {
             (group, Some(uid)) => format!("how member {uid} stands to the group {:?}", group.unwrap_or("unknown")),
             (group, None) => format!("how an unknown member stands to the group {:?}", group.unwrap_or("unknown")),
@@ -65,6 +65,13 @@ fn record_line(seq: Seq, octets: &[u8], kept: &Kept) -> String {
             None => "a part of a message that is not there, or of an upload that was never finished".to_owned(),
         },
         Record::Cursor(cursor) => format!("what {} has acknowledged: it will get some messages again", people(&[cursor.node], kept)),
+        Record::Reach(_)
+        | Record::Cork(_)
+        | Record::Tally(_)
+        | Record::Missed(_)
+        | Record::Invite(_)
+        | Record::Retired(_)
+        | Record::Site(_) => "a setting".to_owned(),
         Record::Backlog(backlog) => format!("{} messages of a new device of {}", backlog.messages.len(), people(&[backlog.node], kept)),
     }
 }

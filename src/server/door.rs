@@ -5,6 +5,7 @@
 //! [`REPORT_EVERY`], and one by one only at the level `debug`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::base::Mono;
 use crate::limits::{DESCRIPTORS_RESERVED, REPORT_EVERY, TURN_ACCEPTS_MAX};
@@ -69,7 +70,7 @@ impl Door {
                 }
                 Accepted::Socket(socket, peer) => {
                     log::debug!("connection from {peer}");
-                    self.admit(server, poller, socket, listener, now);
+                    self.admit(server, poller, (socket, peer.ip()), listener, now);
                 }
             }
         }
@@ -77,12 +78,19 @@ impl Door {
         self.paused.insert(listener, now.mono);
     }
 
-    fn admit<D: Disk>(&mut self, server: &mut Server<TcpSocket, D>, poller: &mut Poller, socket: TcpSocket, listener: usize, now: Now) {
+    fn admit<D: Disk>(
+        &mut self,
+        server: &mut Server<TcpSocket, D>,
+        poller: &mut Poller,
+        (socket, from): (TcpSocket, IpAddr),
+        listener: usize,
+        now: Now,
+    ) {
         let layer = match Layer::tls(self.tls[listener].clone()) {
             Ok(layer) => layer,
             Err(error) => return log::error!("no TLS for a connection: {error}"),
         };
-        let slot = server.open(socket, layer, now);
+        let slot = server.open(socket, layer, Some(from), now);
         let Some(socket) = server.socket_mut(slot) else { return };
         if let Err(error) = poller.watch(socket, slot) {
             log::debug!("a connection cannot be watched: {error}");

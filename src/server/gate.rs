@@ -42,7 +42,11 @@ impl Gate {
 
 fn after(effect: &Effect) -> Seq {
     match effect {
-        Effect::Send { after, .. } | Effect::Deliver { after, .. } | Effect::Close { after, .. } | Effect::Forget { after, .. } => *after,
+        Effect::Send { after, .. }
+        | Effect::Deliver { after, .. }
+        | Effect::Close { after, .. }
+        | Effect::Answer { after, .. }
+        | Effect::Forget { after, .. } => *after,
         Effect::Cut { .. } | Effect::Append { .. } => Seq::ZERO,
     }
 }

@@ -22,6 +22,7 @@ mod room;
 mod run;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 use slab::Slab;
 
@@ -36,7 +37,7 @@ use crate::limits::{
     TLS_RECORD_MAX, TURN_BYTES_MAX, TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
-use crate::relay::{Effect, Input, Now, Relay};
+use crate::relay::{Answer, Command, Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
@@ -99,6 +100,8 @@ pub struct Server<S: Socket, D: Disk> {
     /// When the log will be at rest, if nothing is written until then.
     rest_at: Option<Mono>,
     strangers: Strangers,
+    /// Answers to commands.
+    answers: Vec<(u64, Answer)>,
 }
 
 impl<S: Socket, D: Disk> Server<S, D> {
@@ -129,6 +132,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             maintenance: true,
             rest_at: Some(Mono::default().plus(REST_AFTER)),
             strangers: Strangers::default(),
+            answers: Vec::new(),
         }
     }
 
@@ -138,14 +142,14 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.intake.bystander = Some(bystander);
     }
 
-    /// Takes a new connection in; returns its slot, by which readiness is reported.
-    pub fn open(&mut self, socket: S, layer: Layer, now: Now) -> usize {
+    /// Takes a new connection in, with the address it comes from; returns its slot, by which readiness is reported.
+    pub fn open(&mut self, socket: S, layer: Layer, from: Option<IpAddr>, now: Now) -> usize {
         let entry = self.conns.vacant_entry();
         let slot = entry.key();
         let id = LinkId { slot: u32::try_from(slot).expect("fewer than 2^32 links"), generation: self.accepted };
         self.accepted = self.accepted.wrapping_add(1);
         entry.insert(Conn::new(id, Link::new(socket, layer), self.dialect));
-        self.relay.handle(Input::Opened { link: id }, now, &mut self.effects);
+        self.relay.handle(Input::Opened { link: id, from }, now, &mut self.effects);
         slot
     }
 
@@ -201,6 +205,21 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// How many links there are.
     pub fn links(&self) -> usize {
         self.conns.len()
+    }
+
+    /// Takes a command of the operator's in. It is done in the next turn at the latest.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the process must end.
+    pub fn command(&mut self, ticket: u64, command: Command, now: Now) -> Result<(), StoreError> {
+        self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
+        self.relay.handle(Input::Command { ticket, command }, now, &mut self.effects);
+        self.absorb()
+    }
+
+    /// Answers to commands that may be told, each with its ticket.
+    pub fn take_answers(&mut self) -> Vec<(u64, Answer)> {
+        std::mem::take(&mut self.answers)
     }
 
     /// The strangers who have gone since this was asked last.
@@ -451,6 +470,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                         self.store.forget(seq);
                     }
                 }
+                Effect::Answer { ticket, answer, .. } => self.answers.push((ticket, answer)),
                 Effect::Append { .. } => unreachable!("records go to the log, not to the gate"),
             }
         }

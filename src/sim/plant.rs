@@ -84,7 +84,8 @@ impl Saboteur {
             }),
             Plant::BlankCursor => self.records(effects, |record| match record {
                 Record::Cursor(cursor) => {
-                    *cursor = CursorRecord { node: cursor.node, normal: Mark::default(), priority: Mark::default() };
+                    let blank = Mark::default;
+                    *cursor = CursorRecord { node: cursor.node, normal: blank(), priority: blank(), held: blank(), seen: cursor.seen };
                     true
                 }
                 _ => false,

@@ -176,7 +176,7 @@ impl Site for Core {
         let mut world = self.0.borrow_mut();
         let pipe = Rc::new(Pipe::default());
         let now = world.now();
-        let slot = world.server().open(End(pipe.clone()), Layer::Plain, now);
+        let slot = world.server().open(End(pipe.clone()), Layer::Plain, None, now);
         pipe.slot.set(Some(slot));
         Ok(Box::new(CoreLink { world: self.0.clone(), pipe, buffer: Vec::new() }))
     }

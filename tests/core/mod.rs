@@ -77,7 +77,7 @@ impl Core {
         let link = LinkId { slot: self.links, generation: self.links };
         self.links += 1;
         self.dialects.insert(link, Dialect::Unlatched);
-        self.input(Input::Opened { link });
+        self.input(Input::Opened { link, from: None });
         link
     }
 

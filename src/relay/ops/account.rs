@@ -1,10 +1,10 @@
 //! What Register and UserEdit share: names for people, and new devices.
 
 use super::{Stop, deny};
-use crate::base::{NodeNo, NodeSecret};
+use crate::base::{NodeNo, NodeSecret, Wall};
 use crate::ledger::check_name;
 use crate::limits::{ALIASES_MAX, NODES_MAX};
-use crate::record::{NodeRecord, UserRecord};
+use crate::record::{AliasRecord, NodeRecord, UserRecord};
 use crate::relay::cx::Cx;
 
 /// Gives the user another alias.
@@ -18,7 +18,7 @@ pub(super) fn add_alias(cx: &Cx<'_>, user: &mut UserRecord, alias: &str) -> Resu
     if user.aliases.len() >= ALIASES_MAX {
         return deny(format!("newalias {alias} would be one too many: a member has at most {ALIASES_MAX}"));
     }
-    user.aliases.push(alias.to_owned());
+    user.aliases.push(AliasRecord { name: alias.to_owned(), uses: 0, expires: Wall(0) });
     Ok(())
 }
 
@@ -29,7 +29,7 @@ pub(super) fn add_node(cx: &mut Cx<'_>, user: &mut UserRecord, label: &str) -> R
     }
     let secret = NodeSecret::random(cx.entropy);
     let no = cx.ledger.next_node();
-    user.nodes.push(NodeRecord { no, digest: secret.digest(), label: label.to_owned() });
+    user.nodes.push(NodeRecord { no, digest: secret.digest(), label: label.to_owned(), made: cx.now.wall.seconds() });
     user.next_node = NodeNo(no.0.checked_add(1).expect("fewer than 2^32 nodes"));
     Ok((no, secret))
 }

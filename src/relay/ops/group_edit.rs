@@ -41,7 +41,7 @@ struct Change {
 impl Change {
     fn make(self, cx: &mut Cx<'_>, me: Me, group: GroupNo, gid: &str) -> crate::relay::cx::Posted {
         let alias = self.new_alias.clone().unwrap_or_else(|| self.old_alias.clone());
-        cx.append(&Record::Member(MemberRecord { group, user: self.user, alias, standing: self.standing }));
+        cx.append(&Record::Member(MemberRecord { group, user: self.user, alias, standing: self.standing, moderator: false }));
         let group = cx.ledger.group_by_name(gid).expect("it was there before the change");
         let mut nodes: Vec<NodeNo> = cx.ledger.group_nodes(group, None).collect();
         if self.act == "drop" {
@@ -75,7 +75,7 @@ fn rename(cx: &Cx<'_>, me: Me, own: &Member, alias: &str) -> Result<Option<Chang
 }
 
 fn drop_member(cx: &Cx<'_>, me: Me, group: &Group, own: &Member, listed: &str) -> Result<Change, Stop> {
-    let named = cx.ledger.user_by_alias(listed).and_then(|user| Some((user.no(), group.member(user.no())?)));
+    let named = cx.ledger.user_by_alias(listed, cx.now.wall).and_then(|user| Some((user.no(), group.member(user.no())?)));
     let Some((user, member)) = named.filter(|(_, member)| member.alias == listed) else {
         let shown: String = listed.chars().take(255).collect();
         return deny(format!("to: the group lists nobody as {shown}"));
@@ -90,7 +90,7 @@ fn drop_member(cx: &Cx<'_>, me: Me, group: &Group, own: &Member, listed: &str) -
 }
 
 fn check_own_alias(cx: &Cx<'_>, me: Me, alias: &str) -> Result<(), Stop> {
-    if cx.user(me).has_alias(alias) {
+    if cx.user(me).has_alias(alias, cx.now.wall) {
         return Ok(());
     }
     deny("newalias must be an alias of the sender")

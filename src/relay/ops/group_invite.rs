@@ -3,7 +3,7 @@
 use super::{Outcome, check_group_room, deny, text};
 use crate::base::GroupNo;
 use crate::ledger::{Owner, check_name};
-use crate::record::{Lane, MemberRecord, Payload, Record, Standing};
+use crate::record::{GroupRecord, Lane, MemberRecord, Payload, Record, Standing};
 use crate::relay::cx::{Cx, Me};
 use crate::wire::Body;
 use crate::wire::reply::Message;
@@ -19,10 +19,10 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
     let &Invitation { gid, from, to } = invitation;
     text::check(&payload)?;
     check_group_room(cx, gid, body.len)?;
-    if from.is_some_and(|from| !cx.user(me).has_alias(from)) {
+    if from.is_some_and(|from| !cx.user(me).has_alias(from, cx.now.wall)) {
         return deny("from must identify sender");
     }
-    let Some(invitee) = cx.ledger.user_by_alias(to).map(|user| user.no()) else {
+    let Some(invitee) = cx.ledger.user_by_alias(to, cx.now.wall).map(|user| user.no()) else {
         let shown: String = to.chars().take(255).collect();
         return deny(format!("to: alias {shown} is unknown"));
     };
@@ -48,13 +48,13 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
             Some(no)
         }
     };
-    let listed = from.or(cx.user(me).aliases().next()).map(str::to_owned);
+    let listed = from.or(cx.user(me).aliases().next().map(|alias| alias.name)).map(str::to_owned);
     let group = match (group, listed) {
         (Some(group), _) => group,
         (None, Some(listed)) => found(cx, me, gid, &listed),
         (None, None) => return deny("from: a group lists its members by alias, and the sender has none"),
     };
-    cx.append(&Record::Member(MemberRecord { group, user: invitee, alias: to.to_owned(), standing: Standing::Invited }));
+    cx.append(&Record::Member(MemberRecord { group, user: invitee, alias: to.to_owned(), standing: Standing::Invited, moderator: false }));
     let nodes = cx.ledger.user(invitee).node_numbers().chain(cx.other_nodes(me)).collect();
     let posted = cx.post(me.user, nodes, Lane::Normal, &Message::Invite { gid, alias: from, to, body }, payload);
     let group = cx.ledger.group_by_name(gid).expect("it was there or was founded");
@@ -67,7 +67,13 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
 /// Makes the group, with the sender in it.
 fn found(cx: &mut Cx<'_>, me: Me, gid: &str, listed: &str) -> GroupNo {
     let no = cx.ledger.next_group();
-    cx.append(&Record::Group { no, name: gid.to_owned() });
-    cx.append(&Record::Member(MemberRecord { group: no, user: me.user, alias: listed.to_owned(), standing: Standing::Joined }));
+    cx.append(&Record::Group(GroupRecord { no, name: gid.to_owned(), rules: None }));
+    cx.append(&Record::Member(MemberRecord {
+        group: no,
+        user: me.user,
+        alias: listed.to_owned(),
+        standing: Standing::Joined,
+        moderator: true,
+    }));
     no
 }

@@ -6,6 +6,7 @@
 
 mod account;
 mod ack;
+mod command;
 mod group_edit;
 mod group_invite;
 mod login;
@@ -49,6 +50,7 @@ fn deny<T>(sentence: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Deny(sentence.into()))
 }
 
+pub(super) use command::run as command;
 pub(super) use login::{depart, is_busy};
 
 /// Does a request whose data is complete; `Err` says why its data was dropped.

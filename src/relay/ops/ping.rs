@@ -9,10 +9,10 @@ use crate::wire::reply::Message;
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &str, from: Option<&str>, body: Body, payload: Payload<'_>) -> Outcome {
     text::check(&payload)?;
     check_room(cx, body.len)?;
-    if from.is_some_and(|from| !cx.user(me).has_alias(from)) {
+    if from.is_some_and(|from| !cx.user(me).has_alias(from, cx.now.wall)) {
         return deny("from must identify sender");
     }
-    let Some(user) = cx.ledger.user_by_alias(to) else {
+    let Some(user) = cx.ledger.user_by_alias(to, cx.now.wall) else {
         let shown: String = to.chars().take(255).collect();
         return deny(format!("to: alias {shown} is unknown"));
     };

@@ -3,7 +3,7 @@
 use super::account::{add_alias, add_node};
 use super::{Stop, check_room, login};
 use crate::base::{LinkId, NodeNo, Uid};
-use crate::record::{Record, UserRecord};
+use crate::record::{Record, Role, UserRecord};
 use crate::relay::cx::Cx;
 use crate::relay::session::Reason;
 use crate::wire::reply;
@@ -23,7 +23,7 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, label: &str, alias: Option<&str
     }
     let uid = Uid::random(cx.entropy);
     let no = cx.ledger.next_user();
-    let mut user = UserRecord { no, uid, aliases: Vec::new(), nodes: Vec::new(), next_node: NodeNo(0) };
+    let mut user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: Vec::new(), nodes: Vec::new(), next_node: NodeNo(0) };
     let Ok((node, secret)) = add_node(cx, &mut user, label) else { return Err(Reason::RegisterFailure) };
     let error = match alias.map_or(Ok(()), |alias| add_alias(cx, &mut user, alias)) {
         Ok(()) => None,

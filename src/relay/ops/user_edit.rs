@@ -17,7 +17,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, edit: &Edit<'_>) -> Outcome {
 
 fn new_alias(cx: &mut Cx<'_>, me: Me, alias: &str) -> Outcome {
     check_room(cx, 0)?;
-    if cx.user(me).has_alias(alias) {
+    if cx.user(me).has_alias(alias, cx.now.wall) {
         return Ok(None);
     }
     let mut user = cx.user(me).to_record();

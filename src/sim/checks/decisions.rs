@@ -89,7 +89,7 @@ impl Checks {
                 let Some(&wire) = self.links.get(&link) else { return Ok(()) };
                 self.cut(wire, moment)
             }
-            Seen::Decided(Effect::Forget { .. }) => Ok(()),
+            Seen::Decided(Effect::Answer { .. } | Effect::Forget { .. }) => Ok(()),
         }
     }
 
@@ -189,7 +189,17 @@ impl Checks {
                 }
                 self.batch.messages.push(posted);
             }
-            Record::User(_) | Record::Group { .. } | Record::Member(_) | Record::Backlog(_) => {}
+            Record::User(_)
+            | Record::Group(_)
+            | Record::Member(_)
+            | Record::Backlog(_)
+            | Record::Reach(_)
+            | Record::Cork(_)
+            | Record::Tally(_)
+            | Record::Missed(_)
+            | Record::Invite(_)
+            | Record::Retired(_)
+            | Record::Site(_) => {}
         }
         ensure(Oracle::Answers, self.announcing.is_none(), || format!("a login posts nothing at {}", moment.now))?;
         ensure(Oracle::Atomicity, !self.batch.ended, || format!("record {seq:x} is of the same request and of another batch"))?;

@@ -65,7 +65,10 @@ impl Checks {
             let nodes: Vec<(usize, &str)> = found.nodes().map(|node| (node.no.0 as usize, node.label)).collect();
             let predicted: Vec<(usize, &str)> =
                 model.nodes_of(no).into_iter().map(|node| (node, model.nodes[node].label.as_str())).collect();
-            if found.uid().to_string() != user.uid || !found.aliases().eq(user.aliases.iter().map(String::as_str)) || nodes != predicted {
+            if found.uid().to_string() != user.uid
+                || !found.aliases().map(|alias| alias.name).eq(user.aliases.iter().map(String::as_str))
+                || nodes != predicted
+            {
                 return wrong(format!(
                     "user {no} has aliases {:?} and nodes {nodes:?}, predicted {user:?} and {predicted:?}",
                     found.aliases().collect::<Vec<_>>()

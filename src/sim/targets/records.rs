@@ -8,12 +8,26 @@ use crate::record::{Delivery, MessageRecord, PackedUser, Payload, Record, delive
 /// If what is taken for a record would be written otherwise; if what is delivered of it is not its frame.
 pub fn records(data: &[u8]) {
     let Ok(record) = Record::decode(data) else { return };
-    assert_eq!(record.encode(), data, "{record:?} would be written otherwise");
+    match data[0] {
+        // Layouts that are read and no longer written.
+        1 | 6 => assert_eq!(Record::decode(&record.encode()).as_ref(), Ok(&record)),
+        _ => assert_eq!(record.encode(), data, "{record:?} would be written otherwise"),
+    }
     match &record {
         Record::User(user) => assert_eq!(PackedUser::of(user).unpack(), *user),
         Record::Chunk(octets) => assert_eq!(delivery(data), Delivery::Chunk(octets)),
         Record::Message(message) => check_delivery(data, message),
-        Record::Group { .. } | Record::Member(_) | Record::Cursor(_) | Record::Backlog(_) => {}
+        Record::Group(_)
+        | Record::Member(_)
+        | Record::Cursor(_)
+        | Record::Backlog(_)
+        | Record::Reach(_)
+        | Record::Cork(_)
+        | Record::Tally(_)
+        | Record::Missed(_)
+        | Record::Invite(_)
+        | Record::Retired(_)
+        | Record::Site(_) => {}
     }
 }
 

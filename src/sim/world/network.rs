@@ -21,7 +21,7 @@ impl World {
         let wire = Rc::new(RefCell::new(wire));
         let end = End { wire: wire.clone(), number, log: self.log.clone(), now: self.now.clone() };
         let time = self.time();
-        let slot = self.server().open(end, Layer::Plain, time);
+        let slot = self.server().open(end, Layer::Plain, None, time);
         let link = LinkId { slot: slot as u32, generation: self.opened };
         self.opened += 1;
         self.wires.insert(number, Entry { wire, slot, device, coming_up: false, followed: false, coming_down: false });

@@ -87,7 +87,7 @@ impl World {
                     Effect::Append { seq, payload, .. } => (self.trace.mix(seq.0), self.trace.mix_octets(payload)).0,
                     Effect::Send { frame, .. } => self.trace.mix_octets(frame),
                     Effect::Deliver { message, .. } => self.trace.mix(message.0),
-                    Effect::Close { .. } | Effect::Cut { .. } => {}
+                    Effect::Close { .. } | Effect::Cut { .. } | Effect::Answer { .. } => {}
                     Effect::Forget { seq, .. } => self.trace.mix(seq.0),
                 }
                 self.trace.note(now, || match effect {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mnm::base::Seq;
-use mnm::record::{Lane, Mark, MessageRecord, Payload, Record, Standing};
+use mnm::record::{Lane, Mark, MessageRecord, Payload, Record};
 use mnm::store::{Directory, verify};
 
 /// Prints what is in a relay's log.
@@ -55,18 +55,27 @@ fn line(record: &Record<'_>) -> String {
             let nodes: Vec<String> = user.nodes.iter().map(|node| format!("{} {:?}", node.no.0, node.label)).collect();
             format!("user {} {} aliases {:?} nodes [{}]", user.no.0, user.uid, user.aliases, nodes.join(", "))
         }
-        Record::Group { no, name } => format!("group {} {name:?}", no.0),
+        Record::Group(group) => format!("group {} {:?} {:?}", group.no.0, group.name, group.rules),
         Record::Member(member) => {
-            let standing = match member.standing {
-                Standing::Invited => "invited",
-                Standing::Joined => "joined",
-                Standing::Barred => "barred",
-            };
+            let standing = if member.moderator { "moderator" } else { member.standing.word() };
             format!("member group {} user {} {standing} as {:?}", member.group.0, member.user.0, member.alias)
         }
         Record::Message(message) => message_line(message),
         Record::Chunk(octets) => format!("chunk {} octets", octets.len()),
         Record::Cursor(cursor) => format!("cursor node {} {} priority {}", cursor.node.0, mark(&cursor.normal), mark(&cursor.priority)),
+        other @ (Record::Reach(_) | Record::Cork(_) | Record::Tally(_) | Record::Missed(_) | Record::Retired(_) | Record::Site(_)) => {
+            format!("{other:?}")
+        }
+        // What a code hashes to is of no use to anybody else.
+        Record::Invite(invite) => format!(
+            "invite {} uses {} until {} role {} maker {:?} groups {:?}",
+            invite.slot,
+            invite.uses,
+            invite.expires.to_rfc3339(),
+            invite.role.word(),
+            invite.maker,
+            invite.groups
+        ),
         Record::Backlog(backlog) => format!("backlog node {} {} {} messages", backlog.node.0, lane(backlog.lane), backlog.messages.len()),
     }
 }
@@ -90,6 +99,7 @@ fn lane(lane: Lane) -> &'static str {
     match lane {
         Lane::Normal => "normal",
         Lane::Priority => "priority",
+        Lane::Held => "held",
     }
 }
 

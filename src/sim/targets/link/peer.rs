@@ -87,7 +87,7 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn connect(server: &mut Site, now: Now) -> Peer {
         let pipe: Rc<RefCell<Pipe>> = Rc::default();
-        let slot = server.open(End(pipe.clone()), Layer::Plain, now);
+        let slot = server.open(End(pipe.clone()), Layer::Plain, None, now);
         let reader = FrameReader::new();
         Peer { pipe, slot, reader, uid: String::new(), node: String::new(), message: String::new(), acked: None }
     }

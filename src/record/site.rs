@@ -1,0 +1,133 @@
+//! Who may join: invite codes, and what the operator has changed while the relay ran.
+
+use super::DecodeError;
+use super::codec::{Reader, put_number, put_rising, put_wall};
+use super::user::Role;
+use crate::base::{GroupNo, UserNo, Wall};
+
+pub(super) const INVITE: u8 = 15;
+pub(super) const SITE: u8 = 17;
+
+/// Who may register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// Whoever wants to.
+    #[default]
+    Open,
+    /// Who has a code.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl Mode {
+    /// The word in the configuration and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Open => "open",
+            Mode::Invite => "invite",
+            Mode::Closed => "closed",
+        }
+    }
+
+    fn octet(self) -> u8 {
+        match self {
+            Mode::Open => 0,
+            Mode::Invite => 1,
+            Mode::Closed => 2,
+        }
+    }
+
+    fn of(octet: u8) -> Result<Mode, DecodeError> {
+        match octet {
+            0 => Ok(Mode::Open),
+            1 => Ok(Mode::Invite),
+            2 => Ok(Mode::Closed),
+            _ => Err(DecodeError::Number),
+        }
+    }
+}
+
+/// An invite code. Slots of codes that are used up or have expired are used again, so that there are never more of these records
+/// than there were good codes at one time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InviteRecord {
+    /// Its place.
+    pub slot: u32,
+    /// SHA-256 of its characters.
+    pub digest: [u8; 32],
+    /// How often it may still be used.
+    pub uses: u32,
+    /// Until when, to the millisecond; 0: for ever.
+    pub expires: Wall,
+    /// The new members' role.
+    pub role: Role,
+    /// Who made it; `None`: the operator.
+    pub maker: Option<UserNo>,
+    /// Groups that new members are invited to; rising.
+    pub groups: Vec<GroupNo>,
+}
+
+/// Who may register instead of whom the configuration says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Override {
+    /// What holds.
+    pub mode: Mode,
+    /// Until when, to the millisecond; 0: until it is changed.
+    pub until: Wall,
+    /// What the configuration said then: once it says something else, that holds.
+    pub configured: Mode,
+}
+
+/// What is kept of the site as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SiteRecord {
+    /// What the operator has changed.
+    pub mode: Option<Override>,
+    /// Wrong invite codes that were ever tried.
+    pub wrong_codes: u64,
+}
+
+pub(super) fn put_invite(out: &mut Vec<u8>, invite: &InviteRecord) {
+    out.push(INVITE);
+    put_number(out, u64::from(invite.slot));
+    out.extend_from_slice(&invite.digest);
+    put_number(out, u64::from(invite.uses));
+    put_wall(out, invite.expires);
+    out.push(invite.role.octet());
+    put_number(out, invite.maker.map_or(0, |maker| u64::from(maker.0) + 1));
+    put_rising(out, invite.groups.iter().map(|group| u64::from(group.0)));
+}
+
+pub(super) fn take_invite(reader: &mut Reader<'_>) -> Result<InviteRecord, DecodeError> {
+    let (slot, digest, uses, expires) = (reader.number32()?, reader.array()?, reader.number32()?, reader.wall()?);
+    let role = Role::of(reader.octet()?)?;
+    let maker = match reader.number()?.checked_sub(1) {
+        None => None,
+        Some(no) => Some(UserNo(u32::try_from(no).map_err(|_| DecodeError::Number)?)),
+    };
+    let groups = reader.rising(|n| u32::try_from(n).ok().map(GroupNo))?;
+    Ok(InviteRecord { slot, digest, uses, expires, role, maker, groups })
+}
+
+pub(super) fn put_site(out: &mut Vec<u8>, site: &SiteRecord) {
+    out.push(SITE);
+    out.push(u8::from(site.mode.is_some()));
+    if let Some(Override { mode, until, configured }) = site.mode {
+        out.extend([mode.octet(), configured.octet()]);
+        put_wall(out, until);
+    }
+    put_number(out, site.wrong_codes);
+}
+
+pub(super) fn take_site(reader: &mut Reader<'_>) -> Result<SiteRecord, DecodeError> {
+    let mode = match reader.octet()? {
+        0 => None,
+        1 => {
+            let (mode, configured) = (Mode::of(reader.octet()?)?, Mode::of(reader.octet()?)?);
+            Some(Override { mode, until: reader.wall()?, configured })
+        }
+        _ => return Err(DecodeError::Number),
+    };
+    Ok(SiteRecord { mode, wrong_codes: reader.number()? })
+}
