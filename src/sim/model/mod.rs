@@ -3,29 +3,49 @@
 //!
 //! The simulator holds the relay against it request by request, through crashes and all; `tests/model.rs` adds windows and the
 //! passing of time, and predicts each link's frames. A node has one link at most. Messages are numbered in the order of posting;
-//! the relay's ids are bound to these numbers by whoever compares.
+//! the relay's ids are bound to these numbers by whoever compares. What time it is, the model is told with each request.
 //!
 //! Not in here: headers that cannot be read, most limits, uploads that take time, disks that
-//! are full, third parties.
+//! are full, third parties, results of more than one page.
 
+mod admission;
+mod command;
+mod cork;
 mod group;
+mod list;
 mod message;
+mod name;
 mod node;
+mod outcome;
 mod ping;
 mod presence;
+mod queue;
+mod reach;
 mod user;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde_json::json;
-
-pub use self::group::{Group, Standing, standing};
-pub use self::message::Message;
-pub use self::node::{Link, Node};
+pub use self::admission::{Code, Newcomer};
+pub use self::command::Predicted;
+pub use self::cork::Cork;
+pub use self::group::{Group, Member, Rules, Standing, standing};
+pub use self::message::{Fan, Message};
+pub use self::name::Alias;
+pub use self::node::{Lane, Link, Node};
+pub use self::outcome::{Done, Listing, Outcome, Refusal};
+pub use self::ping::Tally;
 pub use self::presence::Told;
+pub use self::queue::Missed;
+pub use self::reach::Reach;
 pub use self::user::User;
-use super::ask::{Ask, Part, Speaks};
+
+use self::admission::Site;
+use super::ask::{Ask, Speaks};
+use crate::base::Wall;
+use crate::limits::AHEAD_MAX;
+use crate::record::Role;
+use crate::relay::Settings;
 
 /// A user's place in [`Model::users`].
 pub type UserNo = usize;
@@ -33,6 +53,8 @@ pub type UserNo = usize;
 pub type NodeNo = usize;
 /// A message's place in [`Model::messages`].
 pub type MessageNo = usize;
+/// Nanoseconds since the Unix epoch.
+pub type Nanos = u64;
 
 /// What the protocol leaves open, and the relay has to choose once and for all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,22 +67,31 @@ pub struct Readings {
     pub own_alias_is_acked: bool,
     /// Whether who is only invited to a group may change the alias there.
     pub invitee_changes_alias: bool,
+    /// Whether a cork without names makes one with names a cork for all, or replaces its time only.
+    pub cork_for_all_forgets_names: bool,
+    /// Whether it is decided once for a request whose queue is full, or for each of its messages.
+    pub full_is_decided_once: bool,
 }
 
 impl Readings {
     /// What this relay has chosen. `tests/model.rs` asks it, and holds this against the answers.
-    pub const OURS: Readings =
-        Readings { new_node_is_told: true, init_replaces: false, own_alias_is_acked: true, invitee_changes_alias: true };
+    pub const OURS: Readings = Readings {
+        new_node_is_told: true,
+        init_replaces: false,
+        own_alias_is_acked: true,
+        invitee_changes_alias: true,
+        cork_for_all_forgets_names: true,
+        full_is_decided_once: false,
+    };
 }
-
-/// What an ack says: a message's number, or an error; an empty one is an error in whatever words.
-pub type Outcome = Result<Option<MessageNo>, &'static str>;
 
 /// All members, their devices, their groups and what is owed to whom.
 #[derive(Clone, Debug)]
 pub struct Model {
     readings: Readings,
-    message_max: usize,
+    settings: Settings,
+    /// What time it is.
+    now: Nanos,
     /// In the order of registration.
     pub users: Vec<User>,
     /// In the order in which they were made.
@@ -69,25 +100,47 @@ pub struct Model {
     pub messages: Vec<Rc<Message>>,
     /// By name.
     pub groups: BTreeMap<String, Group>,
+    /// Aliases that were given up, used up or replaced, each with its last owner.
+    pub retired: BTreeMap<String, UserNo>,
+    /// Who may register.
+    pub site: Site,
     /// Presence that was told since somebody last looked.
     pub told: Vec<Told>,
+    /// The latest time at which a cork has ended.
+    uncorked: Nanos,
+    /// Users whose queue is full, as far as that is decided for all of a request.
+    full: Option<Vec<UserNo>>,
 }
 
 impl Model {
-    /// Nobody. Data of more than `message_max` octets is refused.
-    pub fn new(readings: Readings, message_max: usize) -> Model {
-        let (users, nodes, messages) = (Vec::new(), Vec::new(), Vec::new());
-        Model { readings, message_max, users, nodes, messages, groups: BTreeMap::new(), told: Vec::new() }
+    /// Nobody, on a site with these settings.
+    pub fn new(readings: Readings, settings: Settings) -> Model {
+        Model {
+            readings,
+            site: Site::new(settings.register),
+            settings,
+            now: 0,
+            users: Vec::new(),
+            nodes: Vec::new(),
+            messages: Vec::new(),
+            groups: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            told: Vec::new(),
+            uncorked: 0,
+            full: None,
+        }
     }
 
-    /// Registers a user under the uid that the relay chose, with a first node, which is online; whether the alias was accepted.
-    pub fn register(&mut self, uid: &str, alias: &str, label: &str, speaks: Speaks) -> bool {
-        let free = self.free(alias, "");
-        let aliases = if free.is_ok() { vec![alias.to_owned()] } else { Vec::new() };
-        self.users.push(User { uid: uid.to_owned(), aliases, shown_to: BTreeSet::new() });
-        let link = Link { speaks, used_ohi: false };
-        self.nodes.push(Node { user: self.users.len() - 1, label: label.to_owned(), owed: Vec::new(), link: Some(link) });
-        free.is_ok()
+    /// It is that late now.
+    pub fn at(&mut self, now: Nanos) {
+        self.now = now;
+        self.end_corks();
+    }
+
+    /// The latest time at which something has ended for good.
+    pub fn ended(&self) -> Nanos {
+        let codes = self.site.codes.iter().filter_map(|code| code.expires).filter(|at| *at <= self.now);
+        codes.max().unwrap_or(0).max(self.uncorked)
     }
 
     /// A node without a live link logs in. Returns who shows to its user that they are here.
@@ -96,20 +149,11 @@ impl Model {
         self.seen_by(self.nodes[node].user)
     }
 
-    /// The news of a login, which is a message like others: behind the backlog, for ids increase.
-    pub fn announce(&mut self, node: NodeNo) {
-        let (user, label) = (self.nodes[node].user, self.nodes[node].label.clone());
-        self.post(user, json!({ "op": "login", "node": label }), &Part::default(), &self.nodes_of(user));
-    }
-
     /// The end of a link, for whatever reason.
     pub fn end(&mut self, node: NodeNo) {
         let Some(link) = self.nodes[node].link.take() else { return };
-        let user = self.nodes[node].user;
-        let others = self.nodes.iter().any(|n| n.user == user && n.link.as_ref().is_some_and(|link| link.used_ohi));
-        if link.used_ohi && !others {
-            let shown = std::mem::take(&mut self.users[user].shown_to);
-            self.tell(user, &shown, 2);
+        if link.used_ohi {
+            self.hide(self.nodes[node].user);
         }
     }
 
@@ -117,44 +161,80 @@ impl Model {
     pub fn restart(&mut self) {
         self.nodes.iter_mut().for_each(|node| node.link = None);
         self.users.iter_mut().for_each(|user| user.shown_to.clear());
+        self.site.forget_guesses();
         self.told.clear();
     }
 
-    /// An ack of a message; what was not owed stays not owed. Whether it was.
-    pub fn ack(&mut self, node: NodeNo, message: MessageNo) -> bool {
-        let owed = &mut self.nodes[node].owed;
-        let before = owed.len();
-        owed.retain(|owed| *owed != message);
-        owed.len() < before
+    /// A request of a node that is online, and what its ack says.
+    pub fn ask(&mut self, now: Nanos, node: NodeNo, ask: &Ask) -> Outcome {
+        self.at(now);
+        let (user, speaks) = (self.nodes[node].user, self.nodes[node].link.as_ref().expect("it is online").speaks);
+        if self.users[user].role == Role::Receive && writes_to_others(ask) {
+            return Err(Refusal::Words("this account may receive only".into()));
+        }
+        if self.readings.full_is_decided_once {
+            self.full = Some((0..self.users.len()).filter(|user| self.is_full(*user)).collect());
+        }
+        let outcome = self.answer(user, node, ask);
+        self.full = None;
+        let quiet = matches!(
+            ask,
+            Ask::NewAlias { .. }
+                | Ask::DropAlias(_)
+                | Ask::NewNode(_)
+                | Ask::DropNode { .. }
+                | Ask::Ohi { .. }
+                | Ask::Group { .. }
+                | Ask::Rules { .. }
+                | Ask::Moderator { .. }
+        );
+        if quiet && speaks == Speaks::Draft2020 { outcome.map(|done| Done { message: None, ..done }) } else { outcome }
     }
 
-    /// A request of a node that is online, and what its ack says.
-    pub fn ask(&mut self, node: NodeNo, ask: &Ask) -> Outcome {
-        let user = self.nodes[node].user;
-        let outcome = match ask {
-            Ask::NewAlias(name) => self.new_alias(user, name),
+    fn answer(&mut self, user: UserNo, node: NodeNo, ask: &Ask) -> Outcome {
+        match ask {
+            Ask::NewAlias { name, uses, expires } => self.new_alias(user, name, *uses, expires.as_deref()),
+            Ask::DropAlias(name) => self.drop_alias(user, name),
             Ask::NewNode(label) => self.new_node(user, node, label),
+            Ask::DropNode { number, uid } => self.drop_node(user, node, number, uid.as_deref()),
             Ask::Ohi { to, act } => self.ohi(user, node, to, act),
             Ask::Invite { gid, from, to, text } => self.invite(user, node, gid, from.as_deref(), to, text),
             Ask::Group { gid, act, to, newalias } => self.group_edit(user, gid, act, to.as_deref(), newalias.as_deref()),
+            Ask::Rules { gid, invite, post, roster } => self.set_rules(user, gid, [*invite, *post, *roster]),
+            Ask::Moderator { gid, to, role } => self.set_moderator(user, gid, to, role),
             Ask::Post { to, part } => self.post_data(user, node, to, part),
             Ask::PostNotify { to, note_to, not_self, note, part } => self.post_notify(user, node, [to, note_to], *not_self, [note, part]),
             Ask::Ping { from, to, text } => self.ping(user, node, from.as_deref(), to, text),
-        };
-        let link = self.nodes[node].link.as_ref().expect("it is online");
-        let tells = !matches!(ask, Ask::NewAlias(_) | Ask::NewNode(_) | Ask::Ohi { .. } | Ask::Group { .. });
-        if tells || link.speaks == Speaks::Draft2018 { outcome } else { outcome.map(|_| None) }
+            Ask::List { what, cursor, gid } => self.list(user, node, what, cursor.as_deref(), gid.as_deref()),
+            Ask::Reach { act, whom, policy } => self.set_reach(user, *act, whom, *policy),
+            Ask::Cork { until, from } => self.set_cork(user, until.as_deref(), from),
+            Ask::Code { uses, expires, gid } => self.make_code(user, *uses, expires.as_deref(), gid.as_deref()),
+        }
     }
 
     /// Whether a request can be done as things stand, its data yet to come. What cannot is refused although things may change.
-    pub fn foresee(&self, node: NodeNo, ask: &Ask) -> Outcome {
+    pub fn can_do(&mut self, now: Nanos, node: NodeNo, ask: &Ask) -> bool {
+        self.at(now);
         let user = self.nodes[node].user;
-        match ask {
-            _ if ask.data_len() > self.message_max => return Err(""),
-            Ask::Post { to, .. } => _ = self.recipients(user, to)?,
-            Ask::PostNotify { to, note_to, .. } => _ = (self.recipients(user, to)?, self.recipients(user, note_to)?),
-            _ => {}
+        if ask.data_len() as u64 > self.settings.message_max || self.users[user].role == Role::Receive && writes_to_others(ask) {
+            return false;
         }
-        Ok(None)
+        match ask {
+            Ask::Post { to, .. } => self.recipients(user, to).is_ok(),
+            Ask::PostNotify { to, note_to, .. } => self.recipients(user, to).is_ok() && self.recipients(user, note_to).is_ok(),
+            _ => true,
+        }
     }
+
+    /// A time at which something ends, to the millisecond.
+    fn limit(&self, text: &str) -> Result<Nanos, Refusal> {
+        let at = Wall::parse_rfc3339(text).ok_or(Refusal::Any)?.0;
+        let ahead = at.checked_sub(self.now).filter(|ahead| *ahead > 0).ok_or(Refusal::Any)?;
+        if u128::from(ahead) <= AHEAD_MAX.as_nanos() { Ok(at) } else { Err(Refusal::Any) }
+    }
+}
+
+/// What an account that may receive only may not do.
+fn writes_to_others(ask: &Ask) -> bool {
+    matches!(ask, Ask::Post { .. } | Ask::PostNotify { .. } | Ask::Ping { .. } | Ask::Invite { .. } | Ask::Code { .. })
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{MessageNo, Model, NodeNo, Outcome, UserNo};
-use crate::limits::NODES_MAX;
+use super::{Done, Fan, MessageNo, Model, NodeNo, Outcome, Refusal, UserNo};
 use crate::sim::ask::{Part, Speaks};
 
 /// A device.
@@ -15,8 +14,14 @@ pub struct Node {
     pub user: UserNo,
     /// What the owner calls it.
     pub label: String,
+    /// It is no more; only its number is left.
+    pub dropped: bool,
     /// What it was sent or will be and has not acked, in the order of posting.
     pub owed: Vec<MessageNo>,
+    /// What of this a cork keeps back because of its sender, acked or not.
+    pub held: BTreeSet<MessageNo>,
+    /// What of this a cork has kept back that is over, acked or not.
+    pub freed: BTreeSet<MessageNo>,
     /// Its live link, if it has one.
     pub link: Option<Link>,
 }
@@ -29,24 +34,80 @@ pub struct Link {
     pub(super) used_ohi: bool,
 }
 
+/// Which of a node's queues a message is in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Lane {
+    /// Before all others.
+    Urgent,
+    /// Kept back by a cork that is over: before what is normal.
+    Freed,
+    /// In the order of posting.
+    Normal,
+    /// Kept back by a cork.
+    Held,
+}
+
+impl Node {
+    pub(super) fn new(user: UserNo, label: &str, link: Option<Link>) -> Node {
+        let (owed, held, freed) = Default::default();
+        Node { user, label: label.to_owned(), dropped: false, owed, held, freed, link }
+    }
+}
+
 impl Model {
+    /// Which of a node's queues a message is in.
+    pub fn lane(&self, node: NodeNo, message: MessageNo) -> Lane {
+        let node = &self.nodes[node];
+        match () {
+            () if self.messages[message].is_urgent() => Lane::Urgent,
+            () if node.held.contains(&message) => Lane::Held,
+            () if node.freed.contains(&message) => Lane::Freed,
+            () => Lane::Normal,
+        }
+    }
+
     pub(super) fn new_node(&mut self, user: UserNo, node: NodeNo, label: &str) -> Outcome {
         let mut to = self.nodes_of(user);
-        if to.len() >= NODES_MAX {
-            return Err("");
+        if to.len() >= self.settings.quotas.nodes {
+            return Err(Refusal::Any);
         }
         let new = self.nodes.len();
         if self.readings.new_node_is_told {
             to.insert(new);
         }
-        self.nodes.push(Node { user, label: label.to_owned(), owed: self.nodes[node].owed.clone(), link: None });
+        self.nodes.push(Node { label: label.to_owned(), link: None, ..self.nodes[node].clone() });
         let header = json!({ "op": "user", "newnode": label, "nodeid": format!("secret of {new}") });
-        Ok(Some(self.post(user, header, &Part::default(), &to)))
+        Done::posted(self.post(user, header, &Part::default(), &Fan::surely(to)).0)
+    }
+
+    pub(super) fn drop_node(&mut self, user: UserNo, node: NodeNo, number: &str, uid: Option<&str>) -> Outcome {
+        let owner = match uid {
+            Some(uid) if self.users[user].admin => self.user(uid).ok_or(Refusal::Any)?,
+            Some(_) => return Err(Refusal::Any),
+            None => user,
+        };
+        let nodes = self.nodes_of(owner);
+        let target = *nodes.iter().find(|node| node.to_string() == number).ok_or(Refusal::Any)?;
+        if uid.is_none() && (target < node || nodes.len() == 1) {
+            return Err(Refusal::Any);
+        }
+        Ok(Done { message: self.lose_node(target), ..Done::default() })
+    }
+
+    /// A node is no more. Returns the news of it, if there is anybody to tell.
+    pub(super) fn lose_node(&mut self, target: NodeNo) -> Option<MessageNo> {
+        self.end(target);
+        let node = &mut self.nodes[target];
+        node.dropped = true;
+        (node.owed, node.held, node.freed) = Default::default();
+        let (user, header) = (node.user, json!({ "op": "user", "dropnode": target.to_string(), "label": node.label }));
+        let to = self.nodes_of(user);
+        (!to.is_empty()).then(|| self.post(user, header, &Part::default(), &Fan::surely(to)).0)
     }
 
     /// A user's nodes.
     pub fn nodes_of(&self, user: UserNo) -> BTreeSet<NodeNo> {
-        (0..self.nodes.len()).filter(|node| self.nodes[*node].user == user).collect()
+        (0..self.nodes.len()).filter(|node| self.nodes[*node].user == user && !self.nodes[*node].dropped).collect()
     }
 
     pub(super) fn others(&self, node: NodeNo) -> BTreeSet<NodeNo> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Model, NodeNo, Outcome, UserNo};
+use super::{Done, Fan, Model, NodeNo, Outcome, Refusal, UserNo};
 use crate::sim::ask::{Part, Speaks};
 
 /// Presence that is told to a node that is online.
@@ -25,7 +25,9 @@ impl Model {
     }
 
     pub(super) fn ohi(&mut self, user: UserNo, node: NodeNo, to: &[String], act: &str) -> Outcome {
-        let named = to.iter().map(|uid| self.user(uid)).collect::<Result<BTreeSet<_>, _>>()?;
+        let found: Vec<_> = to.iter().map(|uid| self.user_for(user, uid)).collect();
+        Refusal::first(&found.iter().filter_map(|other| other.as_ref().err().cloned()).collect::<Vec<_>>())?;
+        let named: BTreeSet<UserNo> = found.into_iter().flatten().collect();
         let link = self.nodes[node].link.as_mut().expect("it is online");
         let first = !std::mem::replace(&mut link.used_ohi, true);
         let quiet = act == "init" || (first && link.speaks == Speaks::Draft2018);
@@ -41,7 +43,19 @@ impl Model {
         let list: Vec<Value> = to.iter().map(|uid| json!({ "Id": uid, "Type": 0 })).collect();
         let header = json!({ "op": "ohiedit", "for": list, "type": act });
         // What is so already is told to nobody, the own nodes included.
-        Ok(if quiet || new == old { None } else { Some(self.post(user, header, &Part::default(), &self.nodes_of(user))) })
+        if quiet || new == old {
+            return Done::nothing();
+        }
+        Done::posted(self.post(user, header, &Part::default(), &Fan::surely(self.nodes_of(user))).0)
+    }
+
+    /// A link that has used OhiEdit is gone; if it was the last of its user, nobody sees the user any more.
+    pub(super) fn hide(&mut self, user: UserNo) {
+        let others = self.nodes.iter().any(|n| n.user == user && n.link.as_ref().is_some_and(|link| link.used_ohi));
+        if !others {
+            let shown = std::mem::take(&mut self.users[user].shown_to);
+            self.tell(user, &shown, 2);
+        }
     }
 
     /// Presence, to those who are online now.

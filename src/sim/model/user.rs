@@ -1,48 +1,62 @@
-//! Members, and the names by which others find them.
+//! Members.
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
-use super::{Model, Outcome, UserNo};
-use crate::limits::ALIASES_MAX;
-use crate::sim::ask::Part;
+use super::{Alias, Cork, Missed, Model, Nanos, Reach, Refusal, Tally, UserNo};
+use crate::record::Role;
 
 /// A member.
 #[derive(Clone, Debug)]
 pub struct User {
     /// The name in base32 that the relay chose.
     pub uid: String,
-    /// Oldest first.
-    pub aliases: Vec<String>,
+    /// What the account may do.
+    pub role: Role,
+    /// Whether the user may drop anybody's nodes.
+    pub admin: bool,
+    /// Oldest first; expired ones too.
+    pub aliases: Vec<Alias>,
     /// To whom the links that have used OhiEdit show the user; empty when there is none.
     pub(super) shown_to: BTreeSet<UserNo>,
+    /// Who reaches the user.
+    pub reach: Reach,
+    /// What is to be kept back.
+    pub cork: Option<Cork>,
+    /// Pings.
+    pub tally: Tally,
+    /// What the user has missed and was not told.
+    pub missed: Option<Missed>,
+}
+
+impl User {
+    pub(super) fn new(uid: &str, role: Role) -> User {
+        User {
+            uid: uid.to_owned(),
+            role,
+            admin: false,
+            aliases: Vec::new(),
+            shown_to: BTreeSet::new(),
+            reach: Reach::default(),
+            cork: None,
+            tally: Tally::default(),
+            missed: None,
+        }
+    }
+
+    /// Names by which others may find the user at that time.
+    pub fn names(&self, now: Nanos) -> Vec<&str> {
+        self.aliases.iter().filter(|alias| !alias.has_expired(now)).map(|alias| alias.name.as_str()).collect()
+    }
 }
 
 impl Model {
-    pub(super) fn new_alias(&mut self, user: UserNo, name: &str) -> Outcome {
-        if self.readings.own_alias_is_acked && self.owner(name) == Ok(user) {
-            return Ok(None);
-        }
-        self.free(name, "newalias must be 8+ characters")?;
-        if self.users[user].aliases.len() >= ALIASES_MAX {
-            return Err("");
-        }
-        self.users[user].aliases.push(name.to_owned());
-        Ok(Some(self.post(user, json!({ "op": "user", "newalias": name }), &Part::default(), &self.nodes_of(user))))
+    pub(super) fn user(&self, uid: &str) -> Option<UserNo> {
+        self.users.iter().position(|user| user.uid == uid)
     }
 
-    /// A name that nobody has: aliases and groups share one space.
-    pub(super) fn free(&self, name: &str, too_short: &'static str) -> Result<(), &'static str> {
-        let taken = self.groups.contains_key(name) || self.owner(name).is_ok();
-        if taken { Err("") } else { (name.chars().count() >= 8).then_some(()).ok_or(too_short) }
-    }
-
-    pub(super) fn owner(&self, alias: &str) -> Result<UserNo, &'static str> {
-        self.users.iter().position(|user| user.aliases.iter().any(|own| own == alias)).ok_or("")
-    }
-
-    pub(super) fn user(&self, uid: &str) -> Result<UserNo, &'static str> {
-        self.users.iter().position(|user| user.uid == uid).ok_or("")
+    /// A user whom somebody may name.
+    pub(super) fn user_for(&self, user: UserNo, uid: &str) -> Result<UserNo, Refusal> {
+        let other = self.user(uid).filter(|other| self.reaches(user, *other));
+        other.ok_or_else(|| Refusal::Unknown("user", uid.to_owned()))
     }
 }

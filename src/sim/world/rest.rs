@@ -31,10 +31,11 @@ impl World {
         }
         self.wires.values_mut().for_each(|entry| entry.device = None);
         // Who could not be told its secret finds it on a slip of paper, and who never got in gives up.
-        self.devices.retain(|device| device.node.is_some());
+        let model = &self.checks.model;
+        self.devices.retain(|device| device.node.is_some_and(|node| !model.nodes[node].dropped));
         let now = self.now.get();
         for (node, secret) in self.checks.secrets.clone() {
-            if self.devices.iter().all(|device| device.node != Some(node)) {
+            if !self.checks.model.nodes[node].dropped && self.devices.iter().all(|device| device.node != Some(node)) {
                 let uid = self.checks.model.users[self.checks.model.nodes[node].user].uid.clone();
                 let mut device = Device::new(String::new(), uid, secret, now);
                 device.node = Some(node);
@@ -42,6 +43,7 @@ impl World {
             }
         }
         self.agenda.clear();
+        self.settle_site()?;
         for device in 0..self.devices.len() {
             self.devices[device].calm = Some(1);
             self.devices[device].armed = None;
@@ -90,7 +92,7 @@ impl World {
             self.checks.check_presence(node, &device.sees)?;
         }
         let nodes: BTreeSet<usize> = self.devices.iter().filter_map(|device| device.node).collect();
-        if nodes.len() != self.checks.model.nodes.len() {
+        if nodes.len() != self.checks.model.nodes.iter().filter(|node| !node.dropped).count() {
             return Err(Violation { oracle: Oracle::Liveness, what: "some nodes never came".into() });
         }
         // A twin of the disk tells the same.
