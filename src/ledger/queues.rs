@@ -3,6 +3,7 @@
 use super::Dead;
 use super::messages::Messages;
 use super::track::Track;
+use super::weight::octets;
 use crate::base::{NodeNo, Seq};
 use crate::record::{BacklogRecord, CursorRecord, Lane, Mark};
 
@@ -88,6 +89,17 @@ impl Queue {
         self.track(lane).owed.iter()
     }
 
+    /// What the messages that are owed count, in octets: see [`weight_octets`](super::weight_octets).
+    pub fn octets(&self) -> u64 {
+        octets(Lane::ALL.into_iter().map(|lane| self.track(lane).owed.weight()).sum())
+    }
+
+    /// What a message that is owed weighs.
+    fn weight(&self, seq: Seq) -> Option<u32> {
+        let lane = self.lane_of(seq)?;
+        self.track(lane).owed.weights(&[seq])?.pop()
+    }
+
     /// When the node was last heard of, in seconds since the Unix epoch; 0: never.
     pub fn seen(&self) -> u32 {
         self.seen
@@ -162,8 +174,8 @@ impl Queues {
         (0..u32::try_from(self.all.len()).expect("fewer than 2^32 nodes")).map(NodeNo)
     }
 
-    pub(super) fn push(&mut self, node: NodeNo, lane: Lane, seq: Seq) {
-        self.slot(node).track_mut(lane).owed.push(seq);
+    pub(super) fn push(&mut self, node: NodeNo, lane: Lane, seq: Seq, weight: u32) {
+        self.slot(node).track_mut(lane).owed.push(seq, weight);
     }
 
     pub(super) fn saw(&mut self, node: NodeNo, seconds: u32) {
@@ -202,13 +214,29 @@ impl Queues {
         queue.retire_backlog(dead);
     }
 
-    /// A new node's first queue. Messages of it that are no more have been acked since, by that node too.
-    pub(super) fn put_backlog(&mut self, seq: Seq, record: &BacklogRecord, messages: &mut Messages) {
+    /// A new node's first queue: what waits for another node, most likely for one of `siblings`. At replay messages of it that are
+    /// no more have been acked since, by the new node too.
+    pub(super) fn put_backlog(&mut self, seq: Seq, record: &BacklogRecord, siblings: &[NodeNo], messages: &mut Messages) {
+        let found = messages.weights_at_replay(&record.messages).unwrap_or_else(|| self.weights(record, siblings));
         let queue = self.slot(record.node);
         queue.rare.get_or_insert_default().backlog.push(seq);
         // A backlog comes first, and in order: the list refuses what does not rise.
         let owed = &mut queue.track_mut(record.lane).owed;
-        record.messages.iter().copied().filter(|&message| messages.owe_again(message)).for_each(|message| owed.push(message));
+        for (message, weight) in found {
+            messages.owe_again(message);
+            owed.push(message, weight);
+        }
+    }
+
+    /// What the messages of a backlog weigh, where they wait already.
+    fn weights(&self, record: &BacklogRecord, likely: &[NodeNo]) -> Vec<(Seq, u32)> {
+        let in_queue = |queue: &Queue, seqs: &[Seq]| queue.track(record.lane).owed.weights(seqs);
+        let weights = likely.iter().find_map(|node| in_queue(self.get(*node), &record.messages)).unwrap_or_else(|| {
+            // Slow, and never so slow in service: there the messages are those of the node that asks for a new one.
+            let anywhere = |seq: &Seq| self.all.iter().find_map(|queue| queue.weight(*seq));
+            record.messages.iter().map(|seq| anywhere(seq).expect("what a backlog repeats is in a queue")).collect()
+        });
+        record.messages.iter().copied().zip(weights).collect()
     }
 
     pub(super) fn drop_node(&mut self, node: NodeNo, messages: &mut Messages, dead: &mut Dead) {
