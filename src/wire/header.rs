@@ -80,7 +80,7 @@ fields! {
     "type" kind: Cow<'a, str> = Text<'de>;
     /// The group's name.
     "gid" gid: Cow<'a, str> = Text<'de>;
-    /// GroupEdit: join, alias or drop.
+    /// GroupEdit: join, alias, drop, set or moderator. Reach: block, allow or clear.
     "act" act: Cow<'a, str> = Text<'de>;
     /// An alias of the sender.
     "from" from: Cow<'a, str> = Text<'de>;
@@ -100,6 +100,30 @@ fields! {
     "datasum" data_sum: u64 = Int;
     /// PostNotify: octets of the data that are the note.
     "notelen" note_len: u64 = Int;
+    /// Register: an invite code. GroupEdit: who may invite.
+    "invite" invite: Cow<'a, str> = Text<'de>;
+    /// UserEdit: an alias to be given up.
+    "dropalias" drop_alias: Cow<'a, str> = Text<'de>;
+    /// UserEdit: the number of a node to be dropped.
+    "dropnode" drop_node: Cow<'a, str> = Text<'de>;
+    /// UserEdit, Invite: how often.
+    "uses" uses: u64 = Int;
+    /// UserEdit, Invite: how long.
+    "expires" expires: Cow<'a, str> = Text<'de>;
+    /// Cork: how long.
+    "until" until: Cow<'a, str> = Text<'de>;
+    /// Reach: any or none.
+    "policy" policy: Cow<'a, str> = Text<'de>;
+    /// GroupEdit: moderator or member.
+    "role" role: Cow<'a, str> = Text<'de>;
+    /// GroupEdit: who may post.
+    "post" post: Cow<'a, str> = Text<'de>;
+    /// GroupEdit: who may see the roster.
+    "roster" roster: Cow<'a, str> = Text<'de>;
+    /// Ask: about what.
+    "what" what: Cow<'a, str> = Text<'de>;
+    /// Ask: where to go on.
+    "cursor" cursor: Cow<'a, str> = Text<'de>;
     /// PostNotify: octets of the note that are a secondary header.
     "notehead" note_head: u64 = Int;
     /// PostNotify: the sender's checksum of the note.
