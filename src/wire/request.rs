@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::dialect::{Dialect, Op};
-use super::header::{Header, HeaderError, Recipient};
+use super::header::{Header, HeaderError, Loose, Recipient};
 use crate::limits::{ID_TEXT_MAX, LABEL_MAX, RECIPIENTS_MAX, REQUEST_ID_MAX, TEXT_MAX_BYTES};
 
 /// The request cannot be meant by any TMTP client; the link ends with the reason.
@@ -265,7 +265,7 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
             new_node: label(header.new_node)?,
             new_alias: header.new_alias.filter(|alias| !alias.is_empty() && alias != "_"),
             token: header.oidc.is_some(),
-            invite: header.invite.filter(|code| !code.is_empty()),
+            invite: loose("invite", header.invite)?.filter(|code| !code.is_empty()),
         },
         Op::Login => Request::Login { uid: required("uid", header.uid, ID_TEXT_MAX)?, node: required("node", header.node, ID_TEXT_MAX)? },
         Op::UserEdit => {
@@ -296,13 +296,13 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
                 Some("join") => GroupAct::Join(header.new_alias.map(|alias| non_empty("newalias", alias)).transpose()?),
                 Some("alias") => GroupAct::Alias(required("newalias", header.new_alias, usize::MAX)?),
                 Some("drop") => GroupAct::Drop(required("to", header.to, usize::MAX)?),
-                Some("set") => match (header.invite, header.post, header.roster) {
+                Some("set") => match (loose("invite", header.invite)?, loose("post", header.post)?, loose("roster", header.roster)?) {
                     (None, None, None) => return Err(invalid("GroupEdit sets none of invite, post and roster")),
                     (invite, post, roster) => GroupAct::Set { invite, post, roster },
                 },
                 Some("moderator") => GroupAct::Moderator {
                     to: required("to", header.to, usize::MAX)?,
-                    role: required("role", header.role, usize::MAX)?,
+                    role: required("role", loose("role", header.role)?, usize::MAX)?,
                 },
                 _ => return Err(invalid("GroupEdit's act is join, alias, drop, set or moderator")),
             },
@@ -325,25 +325,35 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
         }
         Op::Pulse => Request::Pulse,
         Op::Quit => Request::Quit,
-        Op::Ask => {
-            Request::Ask { id: request_id()?, what: required("what", header.what, usize::MAX)?, cursor: header.cursor, gid: header.gid }
-        }
+        Op::Ask => Request::Ask {
+            id: request_id()?,
+            what: required("what", loose("what", header.what)?, usize::MAX)?,
+            cursor: loose("cursor", header.cursor)?,
+            gid: header.gid,
+        },
         Op::Reach => reach(header, limits)?,
         Op::Cork => {
-            let (until, users) = (header.until, header.recipients.map(|users| named(Some(users), limits)).transpose()?);
+            let (until, users) = (loose("until", header.until)?, header.recipients.map(|users| named(Some(users), limits)).transpose()?);
             if until.is_none() && users.is_some() {
                 return Err(invalid("for without until"));
             }
             Request::Cork { id: required("id", header.id, REQUEST_ID_MAX)?, until, users }
         }
-        Op::Invite => Request::Invite { id: request_id()?, uses: header.uses, expires: header.expires, gid: header.gid },
+        Op::Invite => Request::Invite {
+            id: request_id()?,
+            uses: loose("uses", header.uses)?,
+            expires: loose("expires", header.expires)?,
+            gid: header.gid,
+        },
     })
 }
 
 fn edit(header: Header<'_>) -> Result<Edit<'_>, RequestError> {
-    match (header.new_alias, header.new_node, header.drop_alias, header.drop_node) {
+    let (drop_alias, drop_node) = (loose("dropalias", header.drop_alias)?, loose("dropnode", header.drop_node)?);
+    match (header.new_alias, header.new_node, drop_alias, drop_node) {
         (Some(alias), None, None, None) => {
-            Ok(Edit::Alias { alias: non_empty("newalias", alias)?, uses: header.uses, expires: header.expires })
+            let (uses, expires) = (loose("uses", header.uses)?, loose("expires", header.expires)?);
+            Ok(Edit::Alias { alias: non_empty("newalias", alias)?, uses, expires })
         }
         (None, Some(label), None, None) => Ok(Edit::Node(self::label(Some(label))?)),
         (None, None, Some(alias), None) => Ok(Edit::DropAlias(non_empty("dropalias", alias)?)),
@@ -356,15 +366,16 @@ fn edit(header: Header<'_>) -> Result<Edit<'_>, RequestError> {
 }
 
 fn reach<'a>(header: Header<'a>, limits: &RequestLimits) -> Result<Request<'a>, RequestError> {
+    let policy = loose("policy", header.policy)?;
     let list = match (header.act, header.recipients) {
         (Some(act), users) => Some(ReachList { act, users: named(users, limits)? }),
         (None, Some(_)) => return Err(invalid("for without act")),
         (None, None) => None,
     };
-    if list.is_none() && header.policy.is_none() {
+    if list.is_none() && policy.is_none() {
         return Err(invalid("Reach without act and policy"));
     }
-    Ok(Request::Reach { id: required("id", header.id, REQUEST_ID_MAX)?, list, policy: header.policy })
+    Ok(Request::Reach { id: required("id", header.id, REQUEST_ID_MAX)?, list, policy })
 }
 
 /// Users, one at least.
@@ -417,6 +428,15 @@ fn text_body(body: Body) -> Result<Body, RequestError> {
         return Err(RequestError::DataTooLong);
     }
     Ok(body)
+}
+
+/// A value that this request uses.
+fn loose<T>(key: &str, value: Option<Loose<T>>) -> Result<Option<T>, RequestError> {
+    match value {
+        None => Ok(None),
+        Some(Loose::Right(value)) => Ok(Some(value)),
+        Some(Loose::Wrong) => Err(invalid(format!("{key} has the wrong type"))),
+    }
 }
 
 fn invalid(why: impl Into<String>) -> RequestError {
