@@ -21,6 +21,7 @@ mod replay;
 mod retired;
 mod rising;
 mod shares;
+mod track;
 mod users;
 
 pub use groups::{Group, Member};
@@ -88,7 +89,8 @@ impl Ledger {
             Record::Member(member) => self.groups.put_member(seq, member, dead),
             Record::Message(message) => {
                 for &node in &message.to {
-                    self.queues.push(node, message.lane, seq);
+                    let held = message.held.binary_search(&node).is_ok();
+                    self.queues.push(node, if held { Lane::Held } else { message.lane }, seq);
                 }
                 self.messages.add(seq, message, dead);
             }
@@ -113,6 +115,11 @@ impl Ledger {
     /// The node has the message. Returns the lane it waited in; `None` if it was not outstanding.
     pub fn acknowledge(&mut self, node: NodeNo, message: Seq, dead: &mut Dead) -> Option<Lane> {
         self.queues.acknowledge(node, message, &mut self.messages, dead)
+    }
+
+    /// A node was heard of. What is older than what is known changes nothing.
+    pub fn saw(&mut self, node: NodeNo, seconds: u32) {
+        self.queues.saw(node, seconds);
     }
 
     /// The present state of a node's acknowledgements, to be written.
