@@ -6,6 +6,7 @@ use super::fanout::Fanout;
 use super::guesses::Guesses;
 use super::input::Now;
 use super::journal::Journal;
+use super::names::NameGuard;
 use super::online::Online;
 use super::presence::Presence;
 use super::session::{InFlight, Output, Sessions, State};
@@ -40,6 +41,7 @@ pub(super) struct Cx<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) online: &'a mut Online,
     pub(super) presence: &'a mut Presence,
+    pub(super) names: &'a mut NameGuard,
     pub(super) journal: &'a mut Journal,
     pub(super) timers: &'a mut Timers,
     pub(super) corks: &'a mut Corks,
@@ -85,6 +87,12 @@ impl Cx<'_> {
             self.journal.wanted.set(self.journal.wanted.get().max(octets));
         }
         fits
+    }
+
+    /// A node was heard of now: to be written with its next cursor.
+    pub(super) fn saw(&mut self, node: NodeNo) {
+        self.ledger.saw(node, self.now.wall.seconds());
+        self.journal.acked(node, self.now.mono);
     }
 
     /// The user who makes a request.
@@ -164,16 +172,15 @@ impl Cx<'_> {
 
     /// Whether a message from somebody waits for the end of a user's cork because of who it is from.
     pub(super) fn holds_back(&self, user: UserNo, from: UserNo) -> bool {
-        let named = self.corked(user).and_then(|cork| cork.from.as_ref());
-        named.is_some_and(|named| named.binary_search(&self.ledger.user(from).uid()).is_ok())
+        self.corked(user).is_some_and(|cork| cork.from.binary_search(&self.ledger.user(from).uid()).is_ok())
     }
 
     /// Lanes whose messages may go to a user's nodes, in the order in which they go.
     fn open_lanes(&self, user: UserNo) -> &'static [Lane] {
         match self.corked(user) {
             None => &[Lane::Priority, Lane::Held, Lane::Normal],
-            Some(CorkRecord { from: Some(_), .. }) => &[Lane::Priority, Lane::Normal],
-            Some(CorkRecord { from: None, .. }) => &[Lane::Priority],
+            Some(CorkRecord { all: false, .. }) => &[Lane::Priority, Lane::Normal],
+            Some(CorkRecord { all: true, .. }) => &[Lane::Priority],
         }
     }
 
