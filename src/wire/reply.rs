@@ -253,7 +253,10 @@ mod tests {
     #[test]
     fn replies_are_as_the_contract_writes_them() {
         let site = Site { name: "A & B".into(), auth_by: None };
-        assert_eq!(text(tmtprev(&site)), r#"{"features":["alias","ask","cork","group","invite","missed","node","reach","role"],"id":"1","name":"A \u0026 B","op":"tmtprev"}"#);
+        assert_eq!(
+            text(tmtprev(&site)),
+            r#"{"features":["alias","ask","cork","group","invite","missed","node","reach","role"],"id":"1","name":"A \u0026 B","op":"tmtprev"}"#
+        );
         assert_eq!(text(quit("logout ok")), r#"{"error":"logout ok","op":"quit"}"#);
         assert_eq!(text(info(&[])), r#"{"info":"login ok","op":"info"}"#);
         assert_eq!(text(info(&["U".into(), "V".into()])), r#"{"info":"login ok","ohi":["U","V"],"op":"info"}"#);
@@ -264,7 +267,10 @@ mod tests {
         let told = r#"{"full":["\u003cx\u003e","y"],"fullmore":3,"id":"a","msgid":"00000000000000ff","op":"ack","posted":"D"}"#;
         assert_eq!(text(ack("a", posted, &full)), told);
         let list = [serde_json::json!({ "b": 1, "a": "&" })];
-        assert_eq!(text(result("a", "nodes", &list, Some("7"))), r#"{"cursor":"7","id":"a","list":[{"a":"\u0026","b":1}],"op":"result","what":"nodes"}"#);
+        assert_eq!(
+            text(result("a", "nodes", &list, Some("7"))),
+            r#"{"cursor":"7","id":"a","list":[{"a":"\u0026","b":1}],"op":"result","what":"nodes"}"#
+        );
         assert_eq!(text(ohi("U", false)), r#"{"from":"U","op":"ohi","status":2}"#);
     }
 

@@ -32,7 +32,12 @@ pub(super) fn run(cx: &Cx<'_>, me: Me, what: &str, cursor: Option<&str>, gid: Op
         "policy" => ("policy", page(policy(cx, me), from)),
         "cork" => ("cork", page(cork(cx, me), from)),
         "invites" => ("invites", page(invites(cx, me), from)),
-        what => return deny(format!("what {} is none of account, nodes, aliases, groups, roster, queue, limits, policy, cork, invites", shown(what))),
+        what => {
+            return deny(format!(
+                "what {} is none of account, nodes, aliases, groups, roster, queue, limits, policy, cork, invites",
+                shown(what)
+            ));
+        }
     };
     let Some((list, cursor)) = page else {
         return deny(format!("cursor {} is none that a result had", shown(from)));

@@ -82,9 +82,7 @@ fn group_of<'a>(cx: &'a Cx<'_>, me: Me, gid: &str) -> Result<&'a Group, Stop> {
         (Who::Members, Some(Standing::Joined | Standing::Invited)) => Ok(group),
         (Who::Moderators, Some(Standing::Joined)) if group.is_moderated_by(me.user) => Ok(group),
         (Who::Anyone, None | Some(Standing::Joined | Standing::Invited)) => Ok(group),
-        (Who::Moderators, Some(Standing::Joined | Standing::Invited)) => {
-            deny(format!("for: only moderators post to group {}", shown(gid)))
-        }
+        (Who::Moderators, Some(Standing::Joined | Standing::Invited)) => deny(format!("for: only moderators post to group {}", shown(gid))),
         (_, Some(Standing::Barred)) | (Who::Members | Who::Moderators, None) => {
             deny(format!("for: sender is not a member of group {}", shown(gid)))
         }
