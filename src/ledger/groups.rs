@@ -96,6 +96,11 @@ impl Group {
         }
     }
 
+    /// Everybody who joined.
+    pub fn joined(&self) -> impl Iterator<Item = (UserNo, &Member)> {
+        self.members().filter(|(_, member)| member.standing == Standing::Joined)
+    }
+
     /// Everybody who stands to it in some way.
     pub fn members(&self) -> impl Iterator<Item = (UserNo, &Member)> {
         self.members.iter().map(|(user, member)| (*user, member))

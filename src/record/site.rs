@@ -88,6 +88,14 @@ pub struct SiteRecord {
     pub wrong_codes: u64,
 }
 
+impl SiteRecord {
+    /// Who may register, where the configuration says `configured`.
+    pub fn mode_in_force(&self, configured: Mode, now: Wall) -> Mode {
+        let holds = |change: &Override| change.configured == configured && (change.until == Wall(0) || change.until > now);
+        self.mode.filter(holds).map_or(configured, |change| change.mode)
+    }
+}
+
 pub(super) fn put_invite(out: &mut Vec<u8>, invite: &InviteRecord) {
     out.push(INVITE);
     put_number(out, u64::from(invite.slot));
