@@ -64,11 +64,6 @@ impl Queue {
         Lane::ALL.into_iter().map(|lane| self.track(lane).owed.len()).sum()
     }
 
-    /// Stub.
-    pub fn octets(&self) -> u64 {
-        0
-    }
-
     /// Whether nothing is owed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
