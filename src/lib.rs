@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod net;
 pub mod progress;
+pub mod qr;
 pub mod record;
 pub mod relay;
 pub mod server;

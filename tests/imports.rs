@@ -17,6 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("cli", &["config"]),
     ("check", &["base", "config", "certificate", "store", "server"]),
     ("progress", &[]),
+    ("qr", &[]),
     ("ledger", &["base", "limits", "record"]),
     ("relay", &["base", "limits", "record", "ledger", "wire"]),
     ("server", &["base", "limits", "wire", "record", "store", "net", "config", "certificate", "ledger", "relay"]),
@@ -35,6 +36,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rcgen", &["certificate/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("indicatif", &["progress.rs"]),
+    ("qrcode", &["qr.rs"]),
+    ("rqrr", &["qr.rs"]),
 ];
 
 /// Modules that know no socket, file, clock or thread.
