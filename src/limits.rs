@@ -169,6 +169,20 @@ pub const GROUP_MEMBERS_DEFAULT: usize = 10_000;
 pub const GROUPS_DEFAULT: usize = 1000;
 /// Default of the wrong invite codes that are heard from one address in an hour.
 pub const WRONG_CODES_DEFAULT: usize = 10;
+/// Names that nobody but administrators may have unless the operator says otherwise: those that mail and the web reserve.
+pub const RESERVED_NAMES: [&str; 4] = ["administrator", "hostmaster", "postmaster", "webmaster"];
+/// The most failed pings in a row, wrong codes and members' codes that can be configured, as for pings.
+pub const COUNTS_MAX: usize = 1000;
+/// The most messages that can be configured to wait for one node: some 60 MiB of memory.
+pub const QUEUE_MESSAGES_MAX: usize = 10_000_000;
+/// The fewest octets that can be configured for one node's queue: less would make it full after a few messages.
+pub const QUEUE_BYTES_MIN: u64 = 1 << 20;
+/// The most octets that can be configured for one node's queue: beyond any disk this relay is meant for.
+pub const QUEUE_BYTES_MAX: u64 = 1 << 40;
+/// The most members of one group that can be configured: what is posted to it costs a turn some ten nanoseconds for each.
+pub const GROUP_MEMBERS_MAX: usize = 100_000;
+/// The most groups of one member that can be configured.
+pub const GROUPS_MAX: usize = 10_000;
 
 /// Default size of a log segment, in octets.
 pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;

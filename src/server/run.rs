@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::door::Door;
 use super::{Clock, Facts, Listeners, Server, recover};
-use crate::base::OsEntropy;
+use crate::base::{OsEntropy, Wall};
 use crate::certificate::{self, OpenError};
 use crate::config::{self, Config, ConfigError, DataPlace};
 use crate::ledger::ReplayError;
 use crate::limits::DESCRIPTORS_RESERVED;
 use crate::net::{self, Bound, Poller, Ready, TcpSocket, TlsConfig};
-use crate::relay::{Relay, Settings, Timeouts};
+use crate::record::{Mode, Override, SiteRecord};
+use crate::relay::{Lookalikes, NameRules, Quotas, Relay, Settings, Timeouts};
 use crate::store::{Directory, Exchange, Options, StoreError};
 use crate::wire::reply::Site;
 use crate::wire::{Dialect, RequestLimits};
@@ -127,6 +128,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         if recovery.clean { "" } else { " (the last run did not end cleanly)" }
     );
     let settings = settings(config);
+    tell_who_may_register(config, &settings, ledger.site(), clock.now().wall);
     let dialect = settings.dialect;
     let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
     let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
@@ -158,6 +160,32 @@ pub fn settings(config: &Config) -> Settings {
     Settings {
         site: Site { name: config.name.clone(), auth_by: config.auth_required.then_some(auth_by) },
         token_required: config.auth_required,
+        register: match config.register {
+            config::Register::Open => Mode::Open,
+            config::Register::Invite => Mode::Invite,
+            config::Register::Closed => Mode::Closed,
+        },
+        names: NameRules {
+            min_chars: config.names.min_chars,
+            reserved: config.names.reserved.clone(),
+            lookalikes: match config.names.lookalikes {
+                config::Lookalikes::Allow => Lookalikes::Allow,
+                config::Lookalikes::Refuse => Lookalikes::Refuse,
+                config::Lookalikes::Strict => Lookalikes::Strict,
+            },
+        },
+        quotas: Quotas {
+            pings: limits.pings_per_day,
+            failed_pings: limits.failed_pings,
+            queue_messages: limits.queue_messages,
+            queue_bytes: limits.queue_bytes,
+            group_members: limits.group_members,
+            groups: limits.groups_per_member,
+            aliases: limits.aliases_per_member,
+            nodes: limits.nodes_per_member,
+            member_invites: limits.member_invites,
+            wrong_codes: limits.wrong_codes_per_hour,
+        },
         dialect: match config.dialect {
             config::Dialect::Auto => Dialect::Unlatched,
             config::Dialect::Draft2018 => Dialect::Draft2018,
@@ -174,6 +202,26 @@ pub fn settings(config: &Config) -> Settings {
         window: limits.window_deliveries,
         message_max: limits.message_max_bytes,
         ..Settings::default()
+    }
+}
+
+/// Says which mode is in force, and warns where it lets strangers in.
+fn tell_who_may_register(config: &Config, settings: &Settings, site: SiteRecord, now: Wall) {
+    let configured = settings.register;
+    let mode = site.mode_in_force(configured, now);
+    match site.mode.filter(|instead| instead.holds(configured, now)) {
+        None => log::info!("register: {}", mode.word()),
+        Some(Override { until: Wall(0), .. }) => {
+            log::info!("register: {}, by mnm ctl; the configuration says {}", mode.word(), configured.word());
+        }
+        Some(Override { until, .. }) => {
+            log::info!("register: {}, by mnm ctl until {}; then {} again", mode.word(), until.to_rfc3339(), configured.word());
+        }
+    }
+    if mode == Mode::Open
+        && let Some(remark) = config.open_to_strangers()
+    {
+        log::log!(remark.level, "{remark}");
     }
 }
 
