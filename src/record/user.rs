@@ -23,6 +23,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 3] = [Role::Full, Role::Receive, Role::Suspended];
+
     /// The word on the wire and on the command line.
     pub fn word(self) -> &'static str {
         match self {
