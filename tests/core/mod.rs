@@ -167,6 +167,7 @@ impl Core {
                 Effect::Cut { link } => {
                     self.closed.insert(link);
                 }
+                Effect::Answer { after, .. } => assert_eq!(after, self.binding, "law 1"),
                 Effect::Forget { after, seq } => {
                     assert!(self.records.iter().any(|(s, ..)| *s == after), "what kills a record is a record");
                     assert!(seq <= after, "law 5: what kills a record comes after it");
