@@ -37,6 +37,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rcgen", &["certificate/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("indicatif", &["progress.rs"]),
+    ("qrcode", &["qr.rs"]),
+    ("rqrr", &["qr.rs"]),
 ];
 
 /// Modules that know no socket, file, clock or thread.

@@ -192,6 +192,11 @@ impl PackedUser {
         }
     }
 
+    /// How many octets it has.
+    pub fn octets(&self) -> usize {
+        self.octets.len()
+    }
+
     /// The user's number.
     pub fn no(&self) -> UserNo {
         self.head().0
