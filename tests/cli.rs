@@ -71,6 +71,23 @@ fn checking_tells_everything_and_changes_nothing() {
 }
 
 #[test]
+fn checking_tells_who_may_register() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |register: &str, address: &str| {
+        let file = directory.path().join("mnm.conf");
+        fs::write(&file, format!(r#"{{"register":"{register}","listen":{{"laddr":"{address}"}}}}"#)).unwrap();
+        check::check(&Overrides { config: Some(file), ..Overrides::default() }, Wall(1_767_225_600_000_000_000)).lines.join("\n")
+    };
+    for (register, address, warns) in
+        [("open", "0.0.0.0:0", true), ("open", "127.0.0.1:0", false), ("invite", "0.0.0.0:0", false), ("closed", "0.0.0.0:0", false)]
+    {
+        let text = check(register, address);
+        assert!(text.contains(&format!("register: {register}, unless")), "{text}");
+        assert_eq!(text.contains("warning: register is open, and 0.0.0.0:0 is not loopback"), warns, "{text}");
+    }
+}
+
+#[test]
 fn what_a_start_would_stumble_over_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();

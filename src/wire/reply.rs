@@ -19,7 +19,7 @@ pub struct Site {
 }
 
 /// What there is beyond the drafts, in order.
-const FEATURES: [&str; 9] = ["alias", "ask", "cork", "group", "invite", "missed", "node", "reach", "role"];
+pub const FEATURES: [&str; 9] = ["alias", "ask", "cork", "group", "invite", "missed", "node", "reach", "role"];
 
 /// The answer to TmtpRev: our revision, whatever theirs is.
 pub fn tmtprev(site: &Site) -> Vec<u8> {
