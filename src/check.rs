@@ -11,7 +11,7 @@ use log::Level;
 
 use crate::base::Wall;
 use crate::certificate::{self, Certificate};
-use crate::config::{Config, DataPlace, Listen, Overrides, Remark};
+use crate::config::{Config, DataPlace, Listen, Overrides, Register, Remark};
 use crate::server::{self, Listeners, Refusal};
 use crate::store::{self, Directory, Exchange, Glance, StoreError};
 
@@ -84,6 +84,10 @@ pub fn check(overrides: &Overrides, now: Wall) -> Findings {
         config.name,
         if config.auth_required { "required" } else { "not required" }
     ));
+    findings.say(format!("register: {}, unless mnm ctl has changed that", server::settings(&config).register.word()));
+    if config.register == Register::Open {
+        config.open_to_strangers().iter().for_each(|remark| findings.remark(remark));
+    }
     if let Err(error) = server::descriptors() {
         findings.error(&error);
     }

@@ -76,6 +76,14 @@ pub const TURN_ACCEPTS_MAX: usize = 64;
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// What strangers bring about is told in sum, at most this often: else they could fill a disk with our log.
 pub const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Connections to the control socket at one time; others are told to come again.
+pub const CONTROL_CONNECTIONS: usize = 8;
+/// The longest line that is read from the control socket: sixteen groups, escaped, and much more.
+pub const CONTROL_LINE_MAX: usize = 64 << 10;
+/// An operator's connection that is waited for so long is closed: it may have been forgotten.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(30);
+/// Lines that are read from one operator's connection in one turn.
+pub const CONTROL_TURN_LINES: usize = 16;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.
@@ -169,6 +177,20 @@ pub const GROUP_MEMBERS_DEFAULT: usize = 10_000;
 pub const GROUPS_DEFAULT: usize = 1000;
 /// Default of the wrong invite codes that are heard from one address in an hour.
 pub const WRONG_CODES_DEFAULT: usize = 10;
+/// Names that nobody but administrators may have unless the operator says otherwise: those that mail and the web reserve.
+pub const RESERVED_NAMES: [&str; 4] = ["administrator", "hostmaster", "postmaster", "webmaster"];
+/// The most failed pings in a row, wrong codes and members' codes that can be configured, as for pings.
+pub const COUNTS_MAX: usize = 1000;
+/// The most messages that can be configured to wait for one node: some 60 MiB of memory.
+pub const QUEUE_MESSAGES_MAX: usize = 10_000_000;
+/// The fewest octets that can be configured for one node's queue: less would make it full after a few messages.
+pub const QUEUE_BYTES_MIN: u64 = 1 << 20;
+/// The most octets that can be configured for one node's queue: beyond any disk this relay is meant for.
+pub const QUEUE_BYTES_MAX: u64 = 1 << 40;
+/// The most members of one group that can be configured: what is posted to it costs a turn some ten nanoseconds for each.
+pub const GROUP_MEMBERS_MAX: usize = 100_000;
+/// The most groups of one member that can be configured.
+pub const GROUPS_MAX: usize = 10_000;
 
 /// Default size of a log segment, in octets.
 pub const SEGMENT_BYTES_DEFAULT: u32 = 4 << 20;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::{Level, LevelFilter};
-use mnm::config::{CertificatePaths, Config, Dialect, Limits, Listen, Overrides};
+use mnm::config::{CertificatePaths, Config, Dialect, Limits, Listen, Lookalikes, Names, Overrides, Register};
+use mnm::relay::{self, Settings};
+use mnm::{record, server};
 
 fn parse(text: &str) -> Config {
     Config::parse(text, Path::new("mnm.conf")).unwrap_or_else(|error| panic!("{text}\n{error}"))
@@ -30,7 +32,8 @@ fn the_shipped_file_says_the_defaults() {
     let text = fs::read_to_string(&file).unwrap();
     assert_eq!(parse(&text), Config { file: Some("mnm.conf".into()), ..Config::default() });
     // Every key it could have, so that nobody has to look elsewhere: a value, or a comment of the key's name.
-    for key in ["name", "data", "listen", "auth", "authby", "dialect", "log", "limits", "ntp", "net", "laddr", "certPath", "keyPath"] {
+    let keys = ["name", "data", "listen", "auth", "authby", "register", "names", "dialect", "log", "limits", "ntp"];
+    for key in keys.into_iter().chain(["net", "laddr", "certPath", "keyPath", "min_chars", "reserved", "lookalikes"]) {
         assert!(text.contains(&format!("\"{key}\":")) || text.contains(&format!("\"#{key}\":")), "{key} is not shown");
     }
     for field in format!("{:?}", Limits::default()).split(['{', ',']).skip(1) {
@@ -83,12 +86,13 @@ fn a_go_servers_file_is_taken_as_it_is() {
 fn keys_match_without_regard_to_case() {
     let text = r#"{"NAME":"x","Data":"d","Listen":{"NET":"TCP","LAddr":":1","CertPath":"c","keypath":"k"},"AUTH":false,
         "AuthBy":[{"LABEL":"l","Login":["a",""],"TOKEN":["b",""]}],"DIALECT":"2018","LOG":"Debug","Ntp":{"Hosts":[],"RETRIES":1},
-        "LIMITS":{"Idle_Timeout_S":1}}"#;
+        "LIMITS":{"Idle_Timeout_S":1},"REGISTER":"Closed","NAMES":{"Min_Chars":9}}"#;
     let config = parse(text);
     assert_eq!((config.name.as_str(), config.data.as_path()), ("x", Path::new("d")));
     assert_eq!(config.listen[0].certificate, Some(CertificatePaths { chain: "c".into(), key: "k".into() }));
     assert_eq!((config.dialect, config.log), (Dialect::Draft2018, LevelFilter::Debug));
     assert_eq!((config.limits.idle_timeout, config.authby.len()), (Duration::from_secs(1), 1));
+    assert_eq!((config.register, config.names.min_chars), (Register::Closed, 9));
 }
 
 #[test]
@@ -105,7 +109,9 @@ fn comments_stand_at_every_level_and_null_is_nothing() {
 #[test]
 fn limits_are_read() {
     let limits = parse(
-        r#"{"limits":{"message_max_bytes":5,"recipients_max":4,"window_deliveries":3,"login_timeout_s":0.5,"idle_timeout_s":1.25,
+        r#"{"limits":{"message_max_bytes":5,"recipients_max":4,"window_deliveries":3,"pings_per_day":11,"failed_pings":12,
+        "queue_messages":13,"queue_bytes":1048576,"group_members":15,"groups_per_member":16,"aliases_per_member":17,"nodes_per_member":18,
+        "member_invites":19,"wrong_codes_per_hour":20,"login_timeout_s":0.5,"idle_timeout_s":1.25,
         "redelivery_timeout_s":2,"takeover_silence_s":3,"stall_timeout_s":4,"linger_timeout_s":0.01,"segment_bytes":8388608}}"#,
     )
     .limits;
@@ -113,6 +119,16 @@ fn limits_are_read() {
         message_max_bytes: 5,
         recipients_max: 4,
         window_deliveries: 3,
+        pings_per_day: 11,
+        failed_pings: 12,
+        queue_messages: 13,
+        queue_bytes: 1 << 20,
+        group_members: 15,
+        groups_per_member: 16,
+        aliases_per_member: 17,
+        nodes_per_member: 18,
+        member_invites: 19,
+        wrong_codes_per_hour: 20,
         login_timeout: Duration::from_millis(500),
         idle_timeout: Duration::from_millis(1250),
         redelivery_timeout: Duration::from_secs(2),
@@ -122,6 +138,63 @@ fn limits_are_read() {
         segment_bytes: 8 << 20,
     };
     assert_eq!(limits, expected);
+}
+
+#[test]
+fn who_may_join_is_read() {
+    for (word, register) in [("open", Register::Open), ("invite", Register::Invite), ("CLOSED", Register::Closed)] {
+        assert_eq!(parse(&format!(r#"{{"register":"{word}"}}"#)).register, register);
+    }
+    for (word, lookalikes) in [("refuse", Lookalikes::Refuse), ("allow", Lookalikes::Allow), ("strict", Lookalikes::Strict)] {
+        let names = parse(&format!(r#"{{"names":{{"min_chars":255,"reserved":["support team"],"lookalikes":"{word}"}}}}"#)).names;
+        assert_eq!(names, Names { min_chars: 255, reserved: vec!["support team".into()], lookalikes });
+    }
+    assert_eq!(parse(r#"{"names":{"reserved":[]}}"#).names.reserved, Vec::<String>::new());
+}
+
+#[test]
+fn the_relay_takes_what_is_configured() {
+    let told = |config: &Config| {
+        let Settings { register, names, quotas, .. } = server::settings(config);
+        (register, names, quotas)
+    };
+    let Settings { register, names, quotas, .. } = Settings::default();
+    assert_eq!(told(&Config::default()), (register, names, quotas), "both say the same where the operator says nothing");
+
+    let changed = parse(
+        r#"{"register":"invite","names":{"min_chars":9,"reserved":["a name"],"lookalikes":"strict"},"limits":{"pings_per_day":11,
+        "failed_pings":12,"queue_messages":13,"queue_bytes":1048577,"group_members":15,"groups_per_member":16,"aliases_per_member":17,
+        "nodes_per_member":18,"member_invites":19,"wrong_codes_per_hour":20}}"#,
+    );
+    let names = relay::NameRules { min_chars: 9, reserved: vec!["a name".into()], lookalikes: relay::Lookalikes::Strict };
+    let quotas = relay::Quotas {
+        pings: 11,
+        failed_pings: 12,
+        queue_messages: 13,
+        queue_bytes: 1_048_577,
+        group_members: 15,
+        groups: 16,
+        aliases: 17,
+        nodes: 18,
+        member_invites: 19,
+        wrong_codes: 20,
+    };
+    assert_eq!(told(&changed), (record::Mode::Invite, names, quotas));
+}
+
+#[test]
+fn strangers_who_may_register_are_remarked() {
+    let remark = |text: &str| parse(text).open_to_strangers();
+    for address in [":443", "0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
+        let remark = remark(&format!(r#"{{"listen":[{{"laddr":"127.0.0.1:1"}},{{"laddr":"{address}"}}]}}"#)).expect(address);
+        assert_eq!(remark.level, Level::Warn);
+        assert!(remark.sentence.contains(address), "{remark}");
+        assert!(remark.sentence.contains(r#"set "register" to "invite" or "closed""#), "{remark}");
+    }
+    for address in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1"] {
+        assert_eq!(remark(&format!(r#"{{"listen":{{"laddr":"{address}"}}}}"#)), None, "{address}");
+    }
+    assert_eq!(remark(r#"{"listen":{"laddr":":1"},"auth":true}"#), None);
 }
 
 #[test]
@@ -178,6 +251,25 @@ fn mistakes_are_named_in_full() {
         (r#"{"limits":{"linger_timeout_s":"2"}}"#, &[r#"limits.linger_timeout_s is "2"; expected a number of seconds"#]),
         (r#"{"limits":{"takeover_silence_s":1e300}}"#, &["limits.takeover_silence_s is 1e+300"]),
         (r#"{"limits":{"redelivery_timeout_s":true}}"#, &["limits.redelivery_timeout_s is true"]),
+        (r#"{"limits":{"pings_per_day":1001}}"#, &["limits.pings_per_day is 1001; expected a whole number from 1 to 1000"]),
+        (r#"{"limits":{"failed_pings":0}}"#, &["limits.failed_pings is 0; expected a whole number from 1 to 1000"]),
+        (r#"{"limits":{"queue_messages":10000001}}"#, &["limits.queue_messages is 10000001; expected a whole number from 1 to 10000000"]),
+        (r#"{"limits":{"queue_bytes":1048575}}"#, &["limits.queue_bytes is 1048575; expected a whole number from 1048576"]),
+        (r#"{"limits":{"group_members":0}}"#, &["limits.group_members is 0; expected a whole number from 1 to 100000"]),
+        (r#"{"limits":{"groups_per_member":10001}}"#, &["limits.groups_per_member is 10001"]),
+        (r#"{"limits":{"aliases_per_member":101}}"#, &["limits.aliases_per_member is 101; expected a whole number from 1 to 100"]),
+        (r#"{"limits":{"nodes_per_member":0}}"#, &["limits.nodes_per_member is 0; expected a whole number from 1 to 100"]),
+        (r#"{"limits":{"member_invites":1001}}"#, &["limits.member_invites is 1001; expected a whole number from 0 to 1000"]),
+        (r#"{"limits":{"wrong_codes_per_hour":0}}"#, &["limits.wrong_codes_per_hour is 0; expected a whole number from 1 to 1000"]),
+        // Who may join.
+        (r#"{"register":"anyone"}"#, &[r#"register is "anyone"; expected "open" or "invite" or "closed""#]),
+        (r#"{"names":[]}"#, &["names is a list; expected an object"]),
+        (r#"{"names":{"min_chars":7}}"#, &["names.min_chars is 7; expected a whole number from 8 to 255"]),
+        (r#"{"names":{"min_char":8}}"#, &["names.min_char is not", "did you mean min_chars?"]),
+        (r#"{"names":{"reserved":"root"}}"#, &[r#"names.reserved is "root"; expected a list"#]),
+        (r#"{"names":{"reserved":["a",""]}}"#, &[r#"names.reserved[1] is "", but must not be empty"#]),
+        (r#"{"names":{"reserved":["a\u0007"]}}"#, &["names.reserved[0] is", "without control characters"]),
+        (r#"{"names":{"lookalikes":true}}"#, &[r#"names.lookalikes is true; expected "refuse" or "allow" or "strict""#]),
         // Addresses and certificates.
         (r#"{"listen":{}}"#, &["listen lacks laddr; expected host:port"]),
         (r#"{"listen":[]}"#, &["listen is an empty list"]),

@@ -9,10 +9,8 @@ use super::ConfigError;
 use super::reader::{At, Fields};
 use crate::limits;
 
-/// One TiB: beyond any disk this relay is meant for, and far from where sums of lengths could overflow.
-use crate::limits::MESSAGE_MAX_MAX;
 /// A window is kept per logged-in node; this many entries are some hundred KiB.
-const WINDOW_MAX: u64 = 4096;
+const WINDOW_MAX: usize = 4096;
 /// From 10 ms, so that tests need not wait, to a day.
 const SECONDS: RangeInclusive<f64> = 0.01..=86400.0;
 
@@ -23,12 +21,32 @@ const SEGMENT_STEP: u64 = 8;
 /// The limits of one site. Keys in the file are the field names, with `_s` (seconds) for durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest message body, in octets; `message_max_bytes`, 1 to 2⁴⁰.
+    /// The largest message body, in octets; `message_max_bytes`, 1 to [`limits::MESSAGE_MAX_MAX`].
     pub message_max_bytes: u64,
     /// Entries in `for` and in `notefor`, each; 1 to [`limits::RECIPIENTS_MAX`].
     pub recipients_max: usize,
     /// Unacked deliveries on their way to one node; 1 to 4096.
     pub window_deliveries: usize,
+    /// Pings that a member may have accepted in 24 hours; 1 to [`limits::PINGS_MAX`].
+    pub pings_per_day: usize,
+    /// Pings of a member that may fail in a row in 24 hours; 1 to [`limits::COUNTS_MAX`].
+    pub failed_pings: usize,
+    /// Messages that may wait for one device; 1 to [`limits::QUEUE_MESSAGES_MAX`].
+    pub queue_messages: usize,
+    /// Their octets; [`limits::QUEUE_BYTES_MIN`] to [`limits::QUEUE_BYTES_MAX`].
+    pub queue_bytes: u64,
+    /// Members of one group, joined or invited; 1 to [`limits::GROUP_MEMBERS_MAX`].
+    pub group_members: usize,
+    /// Groups that one member joins; 1 to [`limits::GROUPS_MAX`].
+    pub groups_per_member: usize,
+    /// Aliases of one member; 1 to [`limits::ALIASES_MAX`].
+    pub aliases_per_member: usize,
+    /// Devices of one member; 1 to [`limits::NODES_MAX`].
+    pub nodes_per_member: usize,
+    /// Invite codes that a member has made and that are good still; 0 (members make none) to [`limits::COUNTS_MAX`].
+    pub member_invites: usize,
+    /// Wrong invite codes that are heard from one address in an hour; 1 to [`limits::COUNTS_MAX`].
+    pub wrong_codes_per_hour: usize,
     /// From the connect to the end of Login or Register; `login_timeout_s`.
     pub login_timeout: Duration,
     /// A link that sends nothing for this long is closed; `idle_timeout_s`.
@@ -52,6 +70,16 @@ impl Default for Limits {
             message_max_bytes: limits::MESSAGE_MAX_DEFAULT,
             recipients_max: limits::RECIPIENTS_MAX,
             window_deliveries: limits::WINDOW_DEFAULT,
+            pings_per_day: limits::PINGS_DEFAULT,
+            failed_pings: limits::FAILED_PINGS_DEFAULT,
+            queue_messages: limits::QUEUE_MESSAGES_DEFAULT,
+            queue_bytes: limits::QUEUE_BYTES_DEFAULT,
+            group_members: limits::GROUP_MEMBERS_DEFAULT,
+            groups_per_member: limits::GROUPS_DEFAULT,
+            aliases_per_member: limits::ALIASES_MAX,
+            nodes_per_member: limits::NODES_MAX,
+            member_invites: 0,
+            wrong_codes_per_hour: limits::WRONG_CODES_DEFAULT,
             login_timeout: limits::LOGIN_TIMEOUT,
             idle_timeout: limits::IDLE_TIMEOUT,
             redelivery_timeout: limits::REDELIVERY_TIMEOUT,
@@ -68,12 +96,20 @@ impl Limits {
         let standard = Limits::default();
         let mut fields = at.fields()?;
         let fields = &mut fields;
-        // The casts cannot cut: each range ends below 2³².
         let read = Limits {
-            message_max_bytes: integer(fields, "message_max_bytes", 1..=MESSAGE_MAX_MAX)?.unwrap_or(standard.message_max_bytes),
-            recipients_max: integer(fields, "recipients_max", 1..=limits::RECIPIENTS_MAX as u64)?
-                .map_or(standard.recipients_max, |n| n as usize),
-            window_deliveries: integer(fields, "window_deliveries", 1..=WINDOW_MAX)?.map_or(standard.window_deliveries, |n| n as usize),
+            message_max_bytes: integer(fields, "message_max_bytes", 1..=limits::MESSAGE_MAX_MAX)?.unwrap_or(standard.message_max_bytes),
+            recipients_max: count(fields, "recipients_max", 1, limits::RECIPIENTS_MAX)?.unwrap_or(standard.recipients_max),
+            window_deliveries: count(fields, "window_deliveries", 1, WINDOW_MAX)?.unwrap_or(standard.window_deliveries),
+            pings_per_day: count(fields, "pings_per_day", 1, limits::PINGS_MAX)?.unwrap_or(standard.pings_per_day),
+            failed_pings: count(fields, "failed_pings", 1, limits::COUNTS_MAX)?.unwrap_or(standard.failed_pings),
+            queue_messages: count(fields, "queue_messages", 1, limits::QUEUE_MESSAGES_MAX)?.unwrap_or(standard.queue_messages),
+            queue_bytes: integer(fields, "queue_bytes", limits::QUEUE_BYTES_MIN..=limits::QUEUE_BYTES_MAX)?.unwrap_or(standard.queue_bytes),
+            group_members: count(fields, "group_members", 1, limits::GROUP_MEMBERS_MAX)?.unwrap_or(standard.group_members),
+            groups_per_member: count(fields, "groups_per_member", 1, limits::GROUPS_MAX)?.unwrap_or(standard.groups_per_member),
+            aliases_per_member: count(fields, "aliases_per_member", 1, limits::ALIASES_MAX)?.unwrap_or(standard.aliases_per_member),
+            nodes_per_member: count(fields, "nodes_per_member", 1, limits::NODES_MAX)?.unwrap_or(standard.nodes_per_member),
+            member_invites: count(fields, "member_invites", 0, limits::COUNTS_MAX)?.unwrap_or(standard.member_invites),
+            wrong_codes_per_hour: count(fields, "wrong_codes_per_hour", 1, limits::COUNTS_MAX)?.unwrap_or(standard.wrong_codes_per_hour),
             login_timeout: seconds(fields, "login_timeout_s")?.unwrap_or(standard.login_timeout),
             idle_timeout: seconds(fields, "idle_timeout_s")?.unwrap_or(standard.idle_timeout),
             redelivery_timeout: seconds(fields, "redelivery_timeout_s")?.unwrap_or(standard.redelivery_timeout),
@@ -85,6 +121,11 @@ impl Limits {
         fields.finish()?;
         Ok(read)
     }
+}
+
+fn count(fields: &mut Fields<'_>, name: &'static str, least: usize, most: usize) -> Result<Option<usize>, ConfigError> {
+    // The cast cannot cut: the range ends at a usize.
+    Ok(integer(fields, name, least as u64..=most as u64)?.map(|n| n as usize))
 }
 
 fn integer(fields: &mut Fields<'_>, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, ConfigError> {

@@ -12,6 +12,7 @@ mod data;
 mod error;
 mod limits;
 mod listen;
+mod membership;
 mod node;
 mod reader;
 
@@ -26,6 +27,7 @@ pub use data::DataPlace;
 pub use error::{ConfigError, Remark};
 pub use limits::Limits;
 pub use listen::{CertificatePaths, Listen, join};
+pub use membership::{Lookalikes, Names, Register};
 
 use crate::limits::NAME_MAX;
 use node::Node;
@@ -71,6 +73,10 @@ pub struct Config {
     pub auth_required: bool,
     /// The services that vouch for members.
     pub authby: Vec<AuthBy>,
+    /// Who may register, unless the operator has changed that since with `mnm ctl register`.
+    pub register: Register,
+    /// The site's rules for names.
+    pub names: Names,
     /// Which draft links are held to.
     pub dialect: Dialect,
     /// The most talkative level that is logged.
@@ -103,6 +109,8 @@ impl Default for Config {
             listen: vec![Listen::default()],
             auth_required: false,
             authby: Vec::new(),
+            register: Register::default(),
+            names: Names::default(),
             dialect: Dialect::default(),
             log: LevelFilter::Info,
             limits: Limits::default(),
@@ -167,6 +175,8 @@ impl Config {
         let listen = fields.get("listen").map(|at| Listen::read_all(&at, base)).transpose()?;
         let auth_required = fields.get("auth").map(|at| at.flag()).transpose()?.unwrap_or_default();
         let authby = fields.get("authby").map(|at| AuthBy::read_all(&at)).transpose()?.unwrap_or_default();
+        let register = fields.get("register").map(|at| at.word(&membership::REGISTER)).transpose()?.unwrap_or_default();
+        let names = fields.get("names").map(|at| Names::read(&at)).transpose()?.unwrap_or_default();
         let dialects = [("auto", Dialect::Auto), ("2018", Dialect::Draft2018), ("2020", Dialect::Draft2020)];
         let dialect = fields.get("dialect").map(|at| at.word(&dialects)).transpose()?.unwrap_or_default();
         let log = fields.get("log").map(|at| at.word(&LOG_LEVELS)).transpose()?;
@@ -184,6 +194,8 @@ impl Config {
             listen: listen.unwrap_or(standard.listen),
             auth_required,
             authby,
+            register,
+            names,
             dialect,
             log: log.unwrap_or(standard.log),
             limits,

@@ -17,6 +17,7 @@ pub(super) fn of(ledger: &Ledger) -> u64 {
         for node in user.nodes() {
             (node.no, node.digest, node.label, node.made).hash(&mut hash);
             let queue = ledger.queue(node.no);
+            (queue.seen(), queue.octets()).hash(&mut hash);
             for lane in Lane::ALL {
                 queue.owed_count(lane).hash(&mut hash);
                 queue.owed(lane).for_each(|seq| seq.hash(&mut hash));

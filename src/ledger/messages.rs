@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Dead;
 use super::shares::Shares;
+use super::weight::weight;
 use crate::base::Seq;
 use crate::record::{MessageRecord, Payload};
 
@@ -16,9 +17,17 @@ pub(super) struct Messages {
     plain: usize,
     /// The chunks of those whose data is not in their own record.
     chunked: HashMap<Seq, Box<[Seq]>>,
-    /// At replay, all messages so far, in rising order, and how many nodes owe each. One that nobody owes yet may be owed
+    /// At replay, all messages so far, in rising order. One that nobody owes yet may be owed
     /// through a later backlog, so none dies before the end. (One large piece of memory, which goes back to the system whole.)
-    replayed: Option<Vec<(Seq, u32)>>,
+    replayed: Option<Vec<Replayed>>,
+}
+
+/// How many nodes owe a message, and what it weighs for those that come to owe it later.
+#[derive(Debug)]
+struct Replayed {
+    seq: Seq,
+    owed: u32,
+    weight: u32,
 }
 
 impl Messages {
@@ -32,7 +41,7 @@ impl Messages {
         }
         let owed = u32::try_from(record.to.len()).expect("fewer than 2^32 nodes");
         match &mut self.replayed {
-            Some(replayed) => replayed.push((seq, owed)),
+            Some(replayed) => replayed.push(Replayed { seq, owed, weight: weight(record.data_len()) }),
             None => self.put(seq, owed, dead),
         }
     }
@@ -45,16 +54,16 @@ impl Messages {
         }
     }
 
-    fn replayed(&mut self, seq: Seq) -> Option<&mut u32> {
+    fn replayed(&mut self, seq: Seq) -> Option<&mut Replayed> {
         let replayed = self.replayed.as_mut()?;
-        let at = replayed.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
-        Some(&mut replayed[at].1)
+        let at = replayed.binary_search_by_key(&seq, |message| message.seq).ok()?;
+        Some(&mut replayed[at])
     }
 
     /// One node fewer owes it.
     pub(super) fn release(&mut self, seq: Seq, dead: &mut Dead) {
-        if let Some(owed) = self.replayed(seq) {
-            *owed = owed.checked_sub(1).expect("what is queued is owed");
+        if let Some(message) = self.replayed(seq) {
+            message.owed = message.owed.checked_sub(1).expect("what is queued is owed");
             return;
         }
         match self.shares.take_one(seq) {
@@ -70,21 +79,29 @@ impl Messages {
         }
     }
 
-    /// One more node owes a message that is in another's queue; `false` at replay, if it is no more.
-    pub(super) fn owe_again(&mut self, seq: Seq) -> bool {
-        if self.replayed.is_some() {
-            return self.replayed(seq).map(|owed| *owed += 1).is_some();
-        }
-        if !self.shares.add_one(seq) {
+    /// At replay, those of these messages that have come, and what they weigh: another queue need not have them any more.
+    pub(super) fn weights_at_replay(&self, messages: &[Seq]) -> Option<Vec<(Seq, u32)>> {
+        let replayed = self.replayed.as_ref()?;
+        let weight = |seq: &Seq| {
+            let at = replayed.binary_search_by_key(seq, |message| message.seq).ok()?;
+            Some((*seq, replayed[at].weight))
+        };
+        Some(messages.iter().filter_map(weight).collect())
+    }
+
+    /// One more node owes a message that is in another's queue, or, at replay, was.
+    pub(super) fn owe_again(&mut self, seq: Seq) {
+        if let Some(message) = self.replayed(seq) {
+            message.owed += 1;
+        } else if !self.shares.add_one(seq) {
             self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
             self.shares.push_late(seq, 2);
         }
-        true
     }
 
     /// Ends the replay: what nobody owes now is dead.
     pub(super) fn settle(&mut self, dead: &mut Dead) {
-        for (seq, owed) in self.replayed.take().unwrap_or_default() {
+        for Replayed { seq, owed, .. } in self.replayed.take().unwrap_or_default() {
             self.put(seq, owed, dead);
         }
         self.chunked.shrink_to_fit();

@@ -9,9 +9,11 @@
 //! Invariants (`check_invariants`): every queued message counts as owed exactly as often as it is queued;
 //! queues rise; a name has one owner. Deliberately absent: links, windows, time. They are the relay's.
 
+mod block;
 mod digest;
 mod groups;
 mod invites;
+mod kept;
 mod members;
 mod messages;
 mod names;
@@ -21,14 +23,18 @@ mod replay;
 mod retired;
 mod rising;
 mod shares;
+mod track;
 mod users;
+mod weight;
 
 pub use groups::{Group, Member};
+pub use kept::{Kept, Missed};
 pub use names::{NameError, Owner, check_name};
 pub use queues::Queue;
-pub use remains::{Kept, Missed, Remains};
+pub use remains::Remains;
 pub use replay::{Replay, ReplayError};
 pub use users::User;
+pub use weight::weight_octets;
 
 use std::collections::HashMap;
 
@@ -59,6 +65,8 @@ pub struct Ledger {
     site: Option<(Seq, SiteRecord)>,
     queues: Queues,
     messages: Messages,
+    /// Whose record came last: a backlog follows that of its node's user, whose other nodes have what it names.
+    latest_user: Option<UserNo>,
 }
 
 impl Ledger {
@@ -74,6 +82,7 @@ impl Ledger {
         match record {
             Record::User(user) => {
                 let dropped = self.users.put(seq, user, dead);
+                self.latest_user = Some(user.no);
                 for alias in &user.aliases {
                     self.name(&alias.name, Owner::User(user.no));
                 }
@@ -87,14 +96,19 @@ impl Ledger {
             }
             Record::Member(member) => self.groups.put_member(seq, member, dead),
             Record::Message(message) => {
+                let weight = weight::weight(message.data_len());
                 for &node in &message.to {
-                    self.queues.push(node, message.lane, seq);
+                    let held = message.held.binary_search(&node).is_ok();
+                    self.queues.push(node, if held { Lane::Held } else { message.lane }, seq, weight);
                 }
                 self.messages.add(seq, message, dead);
             }
             Record::Chunk(_) => {}
             Record::Cursor(cursor) => self.queues.put_cursor(seq, cursor, &mut self.messages, dead),
-            Record::Backlog(backlog) => self.queues.put_backlog(seq, backlog, &mut self.messages),
+            Record::Backlog(backlog) => {
+                let siblings: Vec<NodeNo> = self.latest_user.iter().flat_map(|user| self.user(*user).node_numbers()).collect();
+                self.queues.put_backlog(seq, backlog, &siblings, &mut self.messages);
+            }
             Record::Reach(reach) => self.members.put_reach(seq, reach, dead),
             Record::Cork(cork) => self.members.put_cork(seq, cork, dead),
             Record::Tally(tally) => self.members.put_tally(seq, tally, dead),
@@ -113,6 +127,11 @@ impl Ledger {
     /// The node has the message. Returns the lane it waited in; `None` if it was not outstanding.
     pub fn acknowledge(&mut self, node: NodeNo, message: Seq, dead: &mut Dead) -> Option<Lane> {
         self.queues.acknowledge(node, message, &mut self.messages, dead)
+    }
+
+    /// A node was heard of. What is older than what is known changes nothing.
+    pub fn saw(&mut self, node: NodeNo, seconds: u32) {
+        self.queues.saw(node, seconds);
     }
 
     /// The present state of a node's acknowledgements, to be written.
@@ -306,6 +325,7 @@ impl Ledger {
             }
         }
         self.messages.check_invariants(&owed);
+        self.groups.check_invariants();
     }
 }
 

@@ -1,124 +1,67 @@
 //! What each node still has to ack.
 
-use std::collections::BTreeSet;
-
 use super::Dead;
 use super::messages::Messages;
-use super::rising::Rising;
+use super::track::Track;
+use super::weight::octets;
 use crate::base::{NodeNo, Seq};
-use crate::limits::CURSOR_OWED_MAX;
 use crate::record::{BacklogRecord, CursorRecord, Lane, Mark};
-
-/// One lane of a queue: what is owed, and what of the rest was acked.
-///
-/// Invariant: at most `CURSOR_OWED_MAX` entries are owed below `high`, and at most as many acks lie above it, in
-/// `islands`. So a cursor record can tell every ack there was, and no message dies whose ack would not be remembered.
-#[derive(Debug, Default)]
-struct Track {
-    owed: Rising,
-    high: Seq,
-    /// Acks far ahead of what is owed. Hardly any node ever has some.
-    #[allow(clippy::box_collection, reason = "there are as many tracks as nodes, and a set takes three times a pointer")]
-    islands: Option<Box<BTreeSet<Seq>>>,
-}
-
-impl Track {
-    const EMPTY: Track = Track { owed: Rising::EMPTY, high: Seq::ZERO, islands: None };
-
-    /// Takes an ack; `false` if it is not owed, or so far ahead, with so many others, that it could not be remembered.
-    fn remove(&mut self, seq: Seq) -> bool {
-        if !self.owed.contains(seq) {
-            return false;
-        }
-        if self.owed.count_below(seq, CURSOR_OWED_MAX) > CURSOR_OWED_MAX {
-            let islands = self.islands.get_or_insert_default();
-            if islands.len() >= CURSOR_OWED_MAX {
-                return false;
-            }
-            islands.insert(seq);
-        } else {
-            self.high = self.high.max(seq);
-        }
-        self.owed.remove(seq);
-        self.raise_over_islands();
-        true
-    }
-
-    /// Takes islands into what `high` says, as soon as few enough are owed below them.
-    fn raise_over_islands(&mut self) {
-        let Some(islands) = &mut self.islands else { return };
-        while let Some(&island) = islands.first() {
-            if island > self.high && self.owed.count_below(island, CURSOR_OWED_MAX) > CURSOR_OWED_MAX {
-                return;
-            }
-            islands.pop_first();
-            self.high = self.high.max(island);
-        }
-        self.islands = None;
-    }
-
-    fn mark(&self) -> Mark {
-        let owed = self.owed.iter().take_while(|&seq| seq < self.high).collect();
-        Mark { high: self.high, owed, ahead: self.islands.iter().flat_map(|islands| islands.iter().copied()).collect() }
-    }
-
-    /// Takes over what a mark says; returns what is owed no longer.
-    fn catch_up(&mut self, mark: &Mark) -> Vec<Seq> {
-        self.high = self.high.max(mark.high);
-        let mut gone: Vec<Seq> = mark.ahead.iter().copied().filter(|&seq| self.owed.remove(seq)).collect();
-        let ahead = || mark.ahead.iter().copied().filter(|&seq| seq > self.high);
-        if ahead().next().is_some() {
-            self.islands.get_or_insert_default().extend(ahead());
-        }
-        gone.extend(self.owed.remove_up_to(mark.high, &mark.owed));
-        self.raise_over_islands();
-        gone
-    }
-
-    fn check_invariants(&self) {
-        self.owed.check_invariants();
-        assert!(self.owed.count_below(self.high, CURSOR_OWED_MAX) <= CURSOR_OWED_MAX, "a cursor can tell what is owed");
-        let islands = self.islands.as_ref().map_or(0, |islands| islands.len());
-        assert!(islands <= CURSOR_OWED_MAX, "a cursor can tell what is acked ahead");
-    }
-}
 
 /// Everything that waits for one node. There is one for every node, so it is small while little waits.
 #[derive(Debug, Default)]
 pub struct Queue {
     normal: Track,
-    /// There since something first waited in it.
-    priority: Option<Box<Track>>,
+    /// There since something first was in it.
+    rare: Option<Box<Rare>>,
     /// The newest cursor record, or zero.
     cursor: Seq,
-    /// The backlog's records, while something in them is owed.
-    #[allow(clippy::box_collection, reason = "there are as many queues as nodes, and a list takes three times a pointer")]
-    backlog: Option<Box<Vec<Seq>>>,
+    /// When the node was last heard of, in seconds since the Unix epoch; 0: never.
+    seen: u32,
 }
 
-static EMPTY: Queue = Queue { normal: Track::EMPTY, priority: None, cursor: Seq::ZERO, backlog: None };
-static EMPTY_TRACK: Track = Track::EMPTY;
+/// What most nodes have nothing of.
+#[derive(Debug)]
+struct Rare {
+    priority: Track,
+    held: Track,
+    /// The backlog's records, while something in them is owed.
+    backlog: Vec<Seq>,
+}
+
+impl Rare {
+    const EMPTY: Rare = Rare { priority: Track::EMPTY, held: Track::EMPTY, backlog: Vec::new() };
+}
+
+impl Default for Rare {
+    fn default() -> Rare {
+        Rare::EMPTY
+    }
+}
+
+static EMPTY: Queue = Queue { normal: Track::EMPTY, rare: None, cursor: Seq::ZERO, seen: 0 };
+static EMPTY_RARE: Rare = Rare::EMPTY;
 
 impl Queue {
     fn track(&self, lane: Lane) -> &Track {
+        let rare = self.rare.as_deref().unwrap_or(&EMPTY_RARE);
         match lane {
             Lane::Normal => &self.normal,
-            Lane::Priority => self.priority.as_deref().unwrap_or(&EMPTY_TRACK),
-            Lane::Held => &EMPTY_TRACK,
+            Lane::Priority => &rare.priority,
+            Lane::Held => &rare.held,
         }
     }
 
     fn track_mut(&mut self, lane: Lane) -> &mut Track {
         match lane {
             Lane::Normal => &mut self.normal,
-            Lane::Priority => self.priority.get_or_insert_default(),
-            Lane::Held => unimplemented!(),
+            Lane::Priority => &mut self.rare.get_or_insert_default().priority,
+            Lane::Held => &mut self.rare.get_or_insert_default().held,
         }
     }
 
     /// How many messages are owed.
     pub fn len(&self) -> usize {
-        [Lane::Normal, Lane::Priority].into_iter().map(|lane| self.track(lane).owed.len()).sum()
+        Lane::ALL.into_iter().map(|lane| self.track(lane).owed.len()).sum()
     }
 
     /// Whether nothing is owed.
@@ -133,7 +76,7 @@ impl Queue {
 
     /// Whether a message is owed, and in which lane.
     pub fn lane_of(&self, seq: Seq) -> Option<Lane> {
-        [Lane::Normal, Lane::Priority].into_iter().find(|&lane| self.track(lane).owed.contains(seq))
+        Lane::ALL.into_iter().find(|&lane| self.track(lane).owed.contains(seq))
     }
 
     /// How many messages are owed in a lane.
@@ -146,24 +89,41 @@ impl Queue {
         self.track(lane).owed.iter()
     }
 
+    /// What the messages that are owed count, in octets: see [`weight_octets`](super::weight_octets).
+    pub fn octets(&self) -> u64 {
+        octets(Lane::ALL.into_iter().map(|lane| self.track(lane).owed.weight()).sum())
+    }
+
+    /// What a message that is owed weighs.
+    fn weight(&self, seq: Seq) -> Option<u32> {
+        let lane = self.lane_of(seq)?;
+        self.track(lane).owed.weights(&[seq])?.pop()
+    }
+
+    /// When the node was last heard of, in seconds since the Unix epoch; 0: never.
+    pub fn seen(&self) -> u32 {
+        self.seen
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
-        self.owed(Lane::Priority).chain(self.owed(Lane::Normal))
+        Lane::ALL.into_iter().flat_map(|lane| self.owed(lane))
     }
 
     pub(super) fn check_invariants(&self) {
-        self.track(Lane::Normal).check_invariants();
-        self.track(Lane::Priority).check_invariants();
+        Lane::ALL.into_iter().for_each(|lane| self.track(lane).check_invariants());
     }
 
-    fn oldest(&self) -> Option<Seq> {
-        [Lane::Normal, Lane::Priority].into_iter().filter_map(|lane| self.track(lane).owed.first()).min()
+    /// The oldest message that is owed.
+    pub fn oldest(&self) -> Option<Seq> {
+        Lane::ALL.into_iter().filter_map(|lane| self.track(lane).owed.first()).min()
     }
 
     /// The backlog's records are dead once nothing older than them is owed.
     fn retire_backlog(&mut self, dead: &mut Dead) {
-        let Some(first) = self.backlog.as_ref().and_then(|backlog| backlog.first().copied()) else { return };
-        if self.oldest().is_none_or(|oldest| oldest > first) {
-            dead.extend(self.backlog.take().into_iter().flat_map(|backlog| *backlog));
+        let oldest = self.oldest();
+        let Some(backlog) = self.rare.as_mut().map(|rare| &mut rare.backlog) else { return };
+        if backlog.first().is_some_and(|first| oldest.is_none_or(|oldest| oldest > *first)) {
+            dead.append(&mut std::mem::take(backlog));
         }
     }
 
@@ -201,7 +161,11 @@ impl Queues {
     pub(super) fn shrink(&mut self) {
         for queue in &mut self.all {
             queue.normal.owed.shrink();
-            queue.priority.iter_mut().for_each(|priority| priority.owed.shrink());
+            if let Some(rare) = &mut queue.rare {
+                rare.priority.owed.shrink();
+                rare.held.owed.shrink();
+                rare.backlog.shrink_to_fit();
+            }
         }
     }
 
@@ -210,8 +174,13 @@ impl Queues {
         (0..u32::try_from(self.all.len()).expect("fewer than 2^32 nodes")).map(NodeNo)
     }
 
-    pub(super) fn push(&mut self, node: NodeNo, lane: Lane, seq: Seq) {
-        self.slot(node).track_mut(lane).owed.push(seq);
+    pub(super) fn push(&mut self, node: NodeNo, lane: Lane, seq: Seq, weight: u32) {
+        self.slot(node).track_mut(lane).owed.push(seq, weight);
+    }
+
+    pub(super) fn saw(&mut self, node: NodeNo, seconds: u32) {
+        let queue = self.slot(node);
+        queue.seen = queue.seen.max(seconds);
     }
 
     pub(super) fn acknowledge(&mut self, node: NodeNo, seq: Seq, messages: &mut Messages, dead: &mut Dead) -> Option<Lane> {
@@ -224,41 +193,56 @@ impl Queues {
 
     pub(super) fn cursor(&self, node: NodeNo) -> CursorRecord {
         let queue = self.get(node);
-        CursorRecord {
-            node,
-            normal: queue.track(Lane::Normal).mark(),
-            priority: queue.track(Lane::Priority).mark(),
-            held: Mark::default(),
-            seen: 0,
-        }
+        let mark = |lane| queue.track(lane).mark();
+        let [normal, priority, held] = [Lane::Normal, Lane::Priority, Lane::Held].map(mark);
+        CursorRecord { node, normal, priority, held, seen: queue.seen }
     }
 
     pub(super) fn put_cursor(&mut self, seq: Seq, cursor: &CursorRecord, messages: &mut Messages, dead: &mut Dead) {
         let queue = self.slot(cursor.node);
         queue.replace_cursor(seq, dead);
-        let mut gone = vec![queue.normal.catch_up(&cursor.normal)];
-        if cursor.priority != Mark::default() {
-            gone.push(queue.track_mut(Lane::Priority).catch_up(&cursor.priority));
-        }
-        for seq in gone.into_iter().flatten() {
-            messages.release(seq, dead);
+        queue.seen = queue.seen.max(cursor.seen);
+        for (lane, mark) in [(Lane::Normal, &cursor.normal), (Lane::Priority, &cursor.priority), (Lane::Held, &cursor.held)] {
+            // Most marks of the rare lanes say nothing, and shall not make room for it.
+            if *mark == Mark::default() {
+                continue;
+            }
+            for seq in queue.track_mut(lane).catch_up(mark) {
+                messages.release(seq, dead);
+            }
         }
         queue.retire_backlog(dead);
     }
 
-    /// A new node's first queue. Messages of it that are no more have been acked since, by that node too.
-    pub(super) fn put_backlog(&mut self, seq: Seq, record: &BacklogRecord, messages: &mut Messages) {
+    /// A new node's first queue: what waits for another node, most likely for one of `siblings`. At replay messages of it that are
+    /// no more have been acked since, by the new node too.
+    pub(super) fn put_backlog(&mut self, seq: Seq, record: &BacklogRecord, siblings: &[NodeNo], messages: &mut Messages) {
+        let found = messages.weights_at_replay(&record.messages).unwrap_or_else(|| self.weights(record, siblings));
         let queue = self.slot(record.node);
-        queue.backlog.get_or_insert_default().push(seq);
+        queue.rare.get_or_insert_default().backlog.push(seq);
         // A backlog comes first, and in order: the list refuses what does not rise.
         let owed = &mut queue.track_mut(record.lane).owed;
-        record.messages.iter().copied().filter(|&message| messages.owe_again(message)).for_each(|message| owed.push(message));
+        for (message, weight) in found {
+            messages.owe_again(message);
+            owed.push(message, weight);
+        }
+    }
+
+    /// What the messages of a backlog weigh, where they wait already.
+    fn weights(&self, record: &BacklogRecord, likely: &[NodeNo]) -> Vec<(Seq, u32)> {
+        let in_queue = |queue: &Queue, seqs: &[Seq]| queue.track(record.lane).owed.weights(seqs);
+        let weights = likely.iter().find_map(|node| in_queue(self.get(*node), &record.messages)).unwrap_or_else(|| {
+            // Slow, and never so slow in service: there the messages are those of the node that asks for a new one.
+            let anywhere = |seq: &Seq| self.all.iter().find_map(|queue| queue.weight(*seq));
+            record.messages.iter().map(|seq| anywhere(seq).expect("what a backlog repeats is in a queue")).collect()
+        });
+        record.messages.iter().copied().zip(weights).collect()
     }
 
     pub(super) fn drop_node(&mut self, node: NodeNo, messages: &mut Messages, dead: &mut Dead) {
         let queue = std::mem::take(self.slot(node));
         dead.extend((queue.cursor != Seq::ZERO).then_some(queue.cursor));
-        dead.extend(queue.backlog.iter().flat_map(|backlog| backlog.iter().copied()));
+        dead.extend(queue.rare.iter().flat_map(|rare| rare.backlog.iter().copied()));
         for seq in queue.iter() {
             messages.release(seq, dead);
         }

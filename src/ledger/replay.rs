@@ -112,20 +112,23 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::base::{NodeDigest, NodeNo, Uid, UserNo};
-    use crate::record::{CursorRecord, Lane, Mark, MessageRecord, NodeRecord, UserRecord};
+    use crate::record::{CursorRecord, Lane, Mark, MessageRecord, NodeRecord, Role, UserRecord};
 
     #[test]
     fn what_is_gone_already_is_not_among_what_nobody_needs() {
-        let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into() };
-        let user = UserRecord { no: UserNo(0), uid: Uid([2; 20]), aliases: vec![], nodes: vec![node], next_node: NodeNo(1) };
+        let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into(), made: 0 };
+        let (no, uid, next_node) = (UserNo(0), Uid([2; 20]), NodeNo(1));
+        let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], next_node };
         let payload = Payload::Chunks(vec![Seq(7), Seq(8), Seq(9)]);
-        let message = MessageRecord { lane: Lane::Normal, to: vec![NodeNo(0)], header: b"0008{\"op\":0}"[..].into(), payload };
+        let header = b"0008{\"op\":0}"[..].into();
+        let message = MessageRecord { lane: Lane::Normal, to: vec![NodeNo(0)], held: vec![], header, payload };
         let records = [(1, Record::User(user)), (8, Record::Chunk(b"a part"[..].into())), (10, Record::Message(message))];
         let mut replay = Replay::new();
         for (seq, record) in &records {
             replay.take(Seq(*seq), &record.encode()).expect("a record");
         }
-        let cursor = CursorRecord { node: NodeNo(0), normal: Mark { high: Seq(10), ..Mark::default() }, priority: Mark::default() };
+        let normal = Mark { high: Seq(10), ..Mark::default() };
+        let cursor = CursorRecord { node: NodeNo(0), normal, priority: Mark::default(), held: Mark::default(), seen: 0 };
         replay.take(Seq(11), &Record::Cursor(cursor).encode()).expect("a record");
         let (_, mut dead) = replay.finish().expect("everybody acked the message");
         dead.sort_unstable();

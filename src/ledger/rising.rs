@@ -1,4 +1,4 @@
-//! A list of rising numbers in few octets: what a node owes may be millions of messages, and wait for a year.
+//! A list of rising numbers, each with a weight, in few octets: what a node owes may be millions of messages, and wait for a year.
 //!
 //! ```text
 //! front: the oldest, as they are     blocks: differences, packed     back: the newest, as they are
@@ -9,61 +9,72 @@
 //! block at most. A short list is all front.
 //!
 //! Invariants: numbers rise from front to blocks to back; no block is empty; where there is a block or a back, the
-//! front is not empty.
+//! front is not empty; the list weighs what its numbers weigh together.
 
 use std::collections::VecDeque;
 
+use super::block::{BLOCK, Block, Entry};
 use crate::base::Seq;
-use crate::record::{Reader, put_number};
 
 /// As many numbers are kept plain before packing begins: a window and far more.
 const FRONT: usize = 512;
-/// Numbers in a new block. A search in the packed part costs the unpacking of one: some hundred nanoseconds.
-pub(super) const BLOCK: usize = 128;
 
 /// Rising numbers.
 #[derive(Debug, Default)]
 pub(super) struct Rising {
-    front: VecDeque<Seq>,
+    front: VecDeque<Entry>,
     rest: Option<Box<Rest>>,
+    /// What all numbers weigh.
+    weight: u64,
 }
 
 /// What comes after the front of a long list.
 #[derive(Debug, Default)]
 struct Rest {
     blocks: VecDeque<Block>,
-    back: Vec<Seq>,
+    back: Vec<Entry>,
     /// Numbers in all blocks.
     packed: usize,
 }
 
 impl Rising {
     /// No numbers.
-    pub(super) const EMPTY: Rising = Rising { front: VecDeque::new(), rest: None };
+    pub(super) const EMPTY: Rising = Rising { front: VecDeque::new(), rest: None, weight: 0 };
 
     pub(super) fn len(&self) -> usize {
         self.front.len() + self.rest.as_ref().map_or(0, |rest| rest.packed + rest.back.len())
     }
 
+    /// What all numbers weigh.
+    pub(super) fn weight(&self) -> u64 {
+        self.weight
+    }
+
     pub(super) fn first(&self) -> Option<Seq> {
-        self.front.front().copied()
+        self.front.front().map(Entry::seq)
     }
 
     fn last(&self) -> Option<Seq> {
-        let Some(rest) = &self.rest else { return self.front.back().copied() };
-        rest.back.last().copied().or_else(|| rest.blocks.back().map(Block::last)).or_else(|| self.front.back().copied())
+        let Some(rest) = &self.rest else { return self.front_last() };
+        rest.back.last().map(Entry::seq).or_else(|| rest.blocks.back().map(Block::last)).or_else(|| self.front_last())
+    }
+
+    fn front_last(&self) -> Option<Seq> {
+        self.front.back().map(Entry::seq)
     }
 
     /// Adds a number that is higher than all others.
-    pub(super) fn push(&mut self, seq: Seq) {
+    pub(super) fn push(&mut self, seq: Seq, weight: u32) {
         debug_assert!(self.last().is_none_or(|last| last < seq), "numbers rise");
+        self.weight += u64::from(weight);
+        let entry = Entry::new(seq, weight);
         if self.rest.is_none() && self.front.len() < FRONT {
-            return self.front.push_back(seq);
+            return self.front.push_back(entry);
         }
         let rest = self.rest.get_or_insert_default();
-        rest.back.push(seq);
+        rest.back.push(entry);
         if rest.back.len() == BLOCK {
-            rest.blocks.push_back(Block::pack(&rest.back));
+            rest.blocks.push_back(Block::pack_entries(&rest.back));
             rest.packed += BLOCK;
             rest.back = Vec::new();
         }
@@ -82,8 +93,8 @@ impl Rising {
     }
 
     fn after_or_at(&self, seq: Seq) -> Option<Seq> {
-        if self.front.back().is_some_and(|last| *last >= seq) {
-            return self.front.get(self.front.partition_point(|s| *s < seq)).copied();
+        if self.front_last().is_some_and(|last| last >= seq) {
+            return self.front.get(self.front.partition_point(|entry| entry.seq() < seq)).map(Entry::seq);
         }
         let rest = self.rest.as_ref()?;
         if let Some(block) = rest.block_of(seq) {
@@ -92,36 +103,38 @@ impl Rising {
                 return found;
             }
             if let Some(next) = rest.blocks.get(block + 1) {
-                return Some(next.first);
+                return Some(next.first());
             }
         } else if let Some(first) = rest.blocks.front() {
-            return Some(first.first);
+            return Some(first.first());
         }
-        rest.back.get(rest.back.partition_point(|s| *s < seq)).copied()
+        rest.back.get(rest.back.partition_point(|entry| entry.seq() < seq)).map(Entry::seq)
     }
 
     /// How many numbers are below `seq`; counts on to `most` at least, and not much further.
     pub(super) fn count_below(&self, seq: Seq, most: usize) -> usize {
-        let front = self.front.partition_point(|s| *s < seq);
+        let front = self.front.partition_point(|entry| entry.seq() < seq);
         let Some(rest) = self.rest.as_ref().filter(|_| front == self.front.len()) else { return front };
         let mut count = front;
         for block in &rest.blocks {
-            if block.first >= seq || count > most {
+            if block.first() >= seq || count > most {
                 return count;
             }
             count += if block.last() < seq { block.count() } else { block.iter().take_while(|s| *s < seq).count() };
         }
-        count + rest.back.partition_point(|s| *s < seq)
+        count + rest.back.partition_point(|entry| entry.seq() < seq)
     }
 
     /// Takes a number out; whether it was there.
     pub(super) fn remove(&mut self, seq: Seq) -> bool {
-        if self.front.back().is_some_and(|last| *last >= seq) {
-            let Ok(at) = self.front.binary_search(&seq) else { return false };
-            self.front.remove(at);
-        } else if !self.rest.as_mut().is_some_and(|rest| rest.remove(seq)) {
-            return false;
-        }
+        let removed = if self.front_last().is_some_and(|last| last >= seq) {
+            let at = self.front.binary_search_by_key(&seq, |entry| entry.seq());
+            at.ok().and_then(|at| self.front.remove(at))
+        } else {
+            self.rest.as_mut().and_then(|rest| rest.remove(seq))
+        };
+        let Some(removed) = removed else { return false };
+        self.weight -= u64::from(removed.weight);
         self.tidy();
         true
     }
@@ -129,25 +142,51 @@ impl Rising {
     /// Takes out all numbers up to `high` but those in `kept`, which rises. Returns what was taken out.
     pub(super) fn remove_up_to(&mut self, high: Seq, kept: &[Seq]) -> Vec<Seq> {
         let (mut gone, mut stay) = (Vec::new(), Vec::new());
-        while let Some(seq) = self.first().filter(|first| *first <= high) {
-            self.front.pop_front();
-            let list = if kept.binary_search(&seq).is_ok() { &mut stay } else { &mut gone };
-            list.push(seq);
+        while self.first().is_some_and(|first| first <= high)
+            && let Some(entry) = self.front.pop_front()
+        {
+            let seq = entry.seq();
+            if kept.binary_search(&seq).is_ok() {
+                stay.push(entry);
+            } else {
+                self.weight -= u64::from(entry.weight);
+                gone.push(seq);
+            }
             self.tidy();
         }
-        for seq in stay.into_iter().rev() {
-            self.front.push_front(seq);
+        for entry in stay.into_iter().rev() {
+            self.front.push_front(entry);
         }
         gone
     }
 
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.rest.iter().flat_map(|rest| &rest.blocks)
+    }
+
+    fn back(&self) -> &[Entry] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.back[..])
+    }
+
     /// All numbers, the lowest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
-        let (blocks, back) = match &self.rest {
-            Some(rest) => (Some(&rest.blocks), &rest.back[..]),
-            None => (None, &[][..]),
-        };
-        self.front.iter().copied().chain(blocks.into_iter().flatten().flat_map(Block::iter)).chain(back.iter().copied())
+        self.front.iter().map(Entry::seq).chain(self.blocks().flat_map(Block::iter)).chain(self.back().iter().map(Entry::seq))
+    }
+
+    /// The numbers from `from` on, with their weights.
+    fn entries(&self, from: Seq) -> impl Iterator<Item = Entry> + '_ {
+        let blocks = self.blocks().skip_while(move |block| block.last() < from);
+        let front = self.front.iter().skip(self.front.partition_point(|entry| entry.seq() < from));
+        let entries = front.copied().chain(blocks.flat_map(Block::entries)).chain(self.back().iter().copied());
+        entries.skip_while(move |entry| entry.seq() < from)
+    }
+
+    /// What these numbers, which rise, weigh; `None` if one of them is not here.
+    pub(super) fn weights(&self, seqs: &[Seq]) -> Option<Vec<u32>> {
+        let Some(first) = seqs.first() else { return Some(Vec::new()) };
+        let mut entries = self.entries(*first);
+        let weight = |seq: &Seq| entries.find(|entry| entry.seq() >= *seq).filter(|entry| entry.seq() == *seq).map(|entry| entry.weight);
+        seqs.iter().map(weight).collect()
     }
 
     /// Gives back what growing has taken too much.
@@ -167,7 +206,7 @@ impl Rising {
             match rest.blocks.pop_front() {
                 Some(block) => {
                     rest.packed -= block.count();
-                    self.front.extend(block.iter());
+                    self.front.extend(block.entries());
                 }
                 None => self.front.extend(rest.back.drain(..)),
             }
@@ -191,6 +230,8 @@ impl Rising {
     pub(super) fn check_invariants(&self) {
         assert!(self.iter().zip(self.iter().skip(1)).all(|(a, b)| a < b), "numbers rise");
         assert_eq!(self.iter().count(), self.len());
+        assert!(self.entries(Seq::ZERO).map(|entry| entry.seq()).eq(self.iter()), "every number has its weight");
+        assert_eq!(self.entries(Seq::ZERO).map(|entry| u64::from(entry.weight)).sum::<u64>(), self.weight);
         let Some(rest) = &self.rest else { return };
         assert!(!self.front.is_empty() && rest.blocks.iter().all(|block| block.count() > 0));
         assert!(rest.blocks.iter().all(|block| block.iter().count() == block.count() && block.iter().last() == Some(block.last())));
@@ -200,90 +241,30 @@ impl Rising {
 impl Rest {
     /// The block in which `seq` would be; none if it is below all of them.
     fn block_of(&self, seq: Seq) -> Option<usize> {
-        self.blocks.partition_point(|block| block.first <= seq).checked_sub(1)
+        self.blocks.partition_point(|block| block.first() <= seq).checked_sub(1)
     }
 
-    fn remove(&mut self, seq: Seq) -> bool {
-        if let Ok(at) = self.back.binary_search(&seq) {
-            self.back.remove(at);
-            return true;
+    fn remove(&mut self, seq: Seq) -> Option<Entry> {
+        if let Ok(at) = self.back.binary_search_by_key(&seq, |entry| entry.seq()) {
+            return Some(self.back.remove(at));
         }
-        let Some(at) = self.block_of(seq) else { return false };
-        let left: Vec<Seq> = self.blocks[at].iter().filter(|s| *s != seq).collect();
-        if left.len() == self.blocks[at].count() {
-            return false;
-        }
+        let at = self.block_of(seq)?;
+        let in_block = self.blocks[at].position(seq)?;
+        let mut left: Vec<Entry> = self.blocks[at].entries().collect();
+        let removed = left.remove(in_block);
         self.packed -= 1;
         if left.is_empty() {
             self.blocks.remove(at);
         } else {
-            self.blocks[at] = Block::pack(&left);
+            self.blocks[at] = Block::pack_entries(&left);
         }
-        true
-    }
-}
-
-/// Some consecutive numbers, as the differences between them: seven bits an octet, the lowest first.
-#[derive(Debug)]
-pub(super) struct Block {
-    first: Seq,
-    /// The distance from the first to the last, the count, the differences.
-    packed: Box<[u8]>,
-}
-
-impl Block {
-    /// # Panics
-    /// If there is no number to pack.
-    pub(super) fn pack(seqs: &[Seq]) -> Block {
-        let (first, last) = (seqs[0], seqs[seqs.len() - 1]);
-        let mut packed = Vec::with_capacity(16 + seqs.len() * 5);
-        put_number(&mut packed, last.0 - first.0);
-        put_number(&mut packed, seqs.len() as u64);
-        for pair in seqs.windows(2) {
-            put_number(&mut packed, pair[1].0 - pair[0].0);
-        }
-        Block { first, packed: packed.into() }
-    }
-
-    /// Distance from the first to the last, count, and a reader of the differences.
-    fn open(&self) -> (u64, usize, Reader<'_>) {
-        let mut reader = Reader::new(&self.packed);
-        let mut number = || reader.number().expect("pack wrote it");
-        let (distance, count) = (number(), number() as usize);
-        (distance, count, reader)
-    }
-
-    pub(super) fn first(&self) -> Seq {
-        self.first
-    }
-
-    /// Which of them `seq` is, if it is one.
-    pub(super) fn position(&self, seq: Seq) -> Option<usize> {
-        let (at, found) = self.iter().enumerate().find(|(_, s)| *s >= seq)?;
-        (found == seq).then_some(at)
-    }
-
-    fn last(&self) -> Seq {
-        Seq(self.first.0 + self.open().0)
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.open().1
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
-        let (_, count, mut reader) = self.open();
-        let mut next = self.first;
-        std::iter::once(next).chain((1..count).map(move |_| {
-            next.0 += reader.number().expect("pack wrote as many as it counted");
-            next
-        }))
+        Some(removed)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -298,33 +279,39 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_what_a_set_would_be() {
-        let (mut rising, mut set, mut dice) = (Rising::default(), BTreeSet::new(), Dice(7));
+    fn a_long_list_is_what_a_map_would_be() {
+        let (mut rising, mut map, mut dice) = (Rising::default(), BTreeMap::new(), Dice(7));
         let mut newest = 1 << 60;
         for step in 0..60_000 {
             // Grows first, then empties, now and then from the middle.
             if dice.roll(10) < if step < 30_000 { 7 } else { 2 } {
                 let bits = dice.roll(31);
                 newest += 1 + dice.roll(1 << bits);
-                rising.push(Seq(newest));
-                set.insert(Seq(newest));
-            } else if let Some(first) = set.first().copied() {
+                let weight = 1 << dice.roll(32);
+                rising.push(Seq(newest), weight);
+                map.insert(Seq(newest), weight);
+            } else if let Some(first) = map.keys().next().copied() {
                 let seq = match dice.roll(8) {
-                    0 => set.range(Seq(first.0 + (newest - first.0) / (1 + dice.roll(9)))..).next().copied().unwrap_or(first),
+                    0 => map.range(Seq(first.0 + (newest - first.0) / (1 + dice.roll(9)))..).next().map_or(first, |(seq, _)| *seq),
                     1 => Seq(first.0 + 1),
                     _ => first,
                 };
-                assert_eq!(rising.contains(seq), set.contains(&seq));
-                assert_eq!(rising.remove(seq), set.remove(&seq));
+                assert_eq!(rising.contains(seq), map.contains_key(&seq));
+                assert_eq!(rising.weights(&[seq]), map.get(&seq).map(|weight| vec![*weight]));
+                assert_eq!(rising.remove(seq), map.remove(&seq).is_some());
             }
             let bits = dice.roll(31);
             let probe = Seq(newest - dice.roll(1 << bits));
-            assert_eq!(rising.after(probe), set.range(Seq(probe.0 + 1)..).next().copied());
+            assert_eq!(rising.after(probe), map.range(Seq(probe.0 + 1)..).next().map(|(seq, _)| *seq));
             if step % 997 == 0 {
                 rising.check_invariants();
-                assert!(rising.iter().eq(set.iter().copied()));
-                assert_eq!((rising.len(), rising.first()), (set.len(), set.first().copied()));
-                assert_eq!(rising.count_below(probe, usize::MAX), set.range(..probe).count());
+                assert!(rising.iter().eq(map.keys().copied()));
+                assert_eq!((rising.len(), rising.first()), (map.len(), map.keys().next().copied()));
+                assert_eq!(rising.count_below(probe, usize::MAX), map.range(..probe).count());
+                assert_eq!(rising.weight(), map.values().map(|weight| u64::from(*weight)).sum::<u64>());
+                let some: Vec<Seq> = map.keys().copied().filter(|seq| seq.0 % 3 == 0).collect();
+                assert_eq!(rising.weights(&some), Some(some.iter().map(|seq| map[seq]).collect()));
+                assert_eq!(rising.weights(&[some, vec![Seq(newest + 1)]].concat()), None);
             }
         }
     }
@@ -333,12 +320,13 @@ mod tests {
     fn all_up_to_a_mark_goes_but_what_is_kept() {
         for (len, high, kept) in [(10, 5, vec![2, 4]), (3000, 1700, vec![0, 600, 1699, 1700, 2000]), (700, 10_000, vec![650])] {
             let mut rising = Rising::default();
-            (0..len).for_each(|n| rising.push(Seq(n)));
+            (0..len).for_each(|n| rising.push(Seq(n), n as u32));
             let kept: Vec<Seq> = kept.into_iter().map(Seq).collect();
             let gone = rising.remove_up_to(Seq(high), &kept);
             let stays = |n: &Seq| n.0 > high || kept.contains(n);
             assert!(rising.iter().eq((0..len).map(Seq).filter(stays)), "{len}");
             assert!(gone.into_iter().eq((0..len).map(Seq).filter(|n| !stays(n))), "{len}");
+            assert_eq!(rising.weight(), rising.iter().map(|n| n.0).sum::<u64>());
             rising.check_invariants();
         }
     }
@@ -347,10 +335,10 @@ mod tests {
     fn a_number_takes_few_octets_in_a_long_list() {
         let mut rising = Rising::default();
         // A message every minute for a year, in nanoseconds.
-        (0..525_600).for_each(|n| rising.push(Seq((1 << 60) + n * 60_000_000_000)));
+        (0..525_600).for_each(|n| rising.push(Seq((1 << 60) + n * 60_000_000_000), 8));
         rising.shrink();
         let rest = rising.rest.as_ref().unwrap();
-        let octets: usize = rest.blocks.iter().map(|block| block.packed.len() + size_of::<Block>()).sum();
-        assert!(octets < rising.len() * 7, "{octets} octets for {} numbers", rising.len());
+        let octets: usize = rest.blocks.iter().map(Block::octets).sum();
+        assert!(octets < rising.len() * 8, "{octets} octets for {} numbers", rising.len());
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::rising::{BLOCK, Block};
+use super::block::{BLOCK, Block};
 use crate::base::Seq;
 
 /// Messages that are kept plain. Most are owed by nobody before they would be packed.

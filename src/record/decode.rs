@@ -217,8 +217,8 @@ mod tests {
             member(Standing::Joined, true),
             member(Standing::Invited, false),
             Record::Reach(ReachRecord { user: UserNo(7), policy: Policy::None, block: vec![Uid([1; 20]), Uid([2; 20])], allow: vec![] }),
-            Record::Cork(CorkRecord { user: UserNo(7), until: Wall::from_seconds(1 << 31), from: Some(vec![Uid([3; 20])]) }),
-            Record::Cork(CorkRecord { user: UserNo(7), until: Wall(0), from: None }),
+            Record::Cork(CorkRecord { user: UserNo(7), until: Wall::from_seconds(1 << 31), all: false, from: vec![Uid([3; 20])] }),
+            Record::Cork(CorkRecord { user: UserNo(7), until: Wall(0), all: true, from: vec![] }),
             Record::Tally(TallyRecord { user: UserNo(7), pings: vec![5, 5, 9], failures: vec![u32::MAX] }),
             Record::Missed(MissedRecord { user: UserNo(7), count: 3, first: Seq(1 << 60), last: Seq(u64::MAX) }),
             Record::Invite(InviteRecord {

@@ -55,8 +55,10 @@ pub struct CorkRecord {
     pub user: UserNo,
     /// Until when, to the millisecond; 0: not at all.
     pub until: Wall,
-    /// From these only, rising; `None`: from everybody.
-    pub from: Option<Vec<Uid>>,
+    /// From everybody.
+    pub all: bool,
+    /// From these, rising; where it is for everybody, those who were named before and of whom something may still be held.
+    pub from: Vec<Uid>,
 }
 
 /// A user's pings.
@@ -117,20 +119,18 @@ pub(super) fn put_cork(out: &mut Vec<u8>, cork: &CorkRecord) {
     out.push(CORK);
     put_number(out, u64::from(cork.user.0));
     put_wall(out, cork.until);
-    out.push(u8::from(cork.from.is_some()));
-    if let Some(from) = &cork.from {
-        put_uids(out, from);
-    }
+    out.push(u8::from(cork.all));
+    put_uids(out, &cork.from);
 }
 
 pub(super) fn take_cork(reader: &mut Reader<'_>) -> Result<CorkRecord, DecodeError> {
     let (user, until) = (UserNo(reader.number32()?), reader.wall()?);
-    let from = match reader.octet()? {
-        0 => None,
-        1 => Some(take_uids(reader)?),
+    let all = match reader.octet()? {
+        0 => false,
+        1 => true,
         _ => return Err(DecodeError::Number),
     };
-    Ok(CorkRecord { user, until, from })
+    Ok(CorkRecord { user, until, all, from: take_uids(reader)? })
 }
 
 pub(super) fn put_tally(out: &mut Vec<u8>, tally: &TallyRecord) {

@@ -21,6 +21,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 3] = [Mode::Open, Mode::Invite, Mode::Closed];
+
     /// The word in the configuration and on the command line.
     pub fn word(self) -> &'static str {
         match self {
@@ -79,6 +82,13 @@ pub struct Override {
     pub configured: Mode,
 }
 
+impl Override {
+    /// Whether it holds at that time, where the configuration says that.
+    pub fn holds(&self, configured: Mode, now: Wall) -> bool {
+        self.configured == configured && (self.until == Wall(0) || self.until > now)
+    }
+}
+
 /// What is kept of the site as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SiteRecord {
@@ -86,6 +96,13 @@ pub struct SiteRecord {
     pub mode: Option<Override>,
     /// Wrong invite codes that were ever tried.
     pub wrong_codes: u64,
+}
+
+impl SiteRecord {
+    /// Who may register at that time, where the configuration says that.
+    pub fn mode_in_force(&self, configured: Mode, now: Wall) -> Mode {
+        self.mode.filter(|instead| instead.holds(configured, now)).map_or(configured, |instead| instead.mode)
+    }
 }
 
 pub(super) fn put_invite(out: &mut Vec<u8>, invite: &InviteRecord) {
@@ -130,4 +147,20 @@ pub(super) fn take_site(reader: &mut Reader<'_>) -> Result<SiteRecord, DecodeErr
         _ => return Err(DecodeError::Number),
     };
     Ok(SiteRecord { mode, wrong_codes: reader.number()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_changed_holds_until_its_time_or_until_the_configuration_says_something_else() {
+        let site = |until| SiteRecord { mode: Some(Override { mode: Mode::Closed, until, configured: Mode::Open }), wrong_codes: 0 };
+        let (now, later) = (Wall::from_seconds(1000), Wall::from_seconds(1001));
+        assert_eq!(SiteRecord::default().mode_in_force(Mode::Invite, now), Mode::Invite);
+        assert_eq!(site(Wall(0)).mode_in_force(Mode::Open, now), Mode::Closed);
+        assert_eq!(site(Wall(0)).mode_in_force(Mode::Invite, now), Mode::Invite);
+        assert_eq!(site(later).mode_in_force(Mode::Open, now), Mode::Closed);
+        assert_eq!(site(later).mode_in_force(Mode::Open, later), Mode::Open);
+    }
 }

@@ -1,8 +1,12 @@
 //! What an op may touch: named borrows of the relay's parts, and the few verbs that all ops share.
 
+use super::corks::Corks;
 use super::effect::Effect;
+use super::fanout::Fanout;
+use super::guesses::Guesses;
 use super::input::Now;
 use super::journal::Journal;
+use super::names::NameGuard;
 use super::online::Online;
 use super::presence::Presence;
 use super::session::{InFlight, Output, Sessions, State};
@@ -11,7 +15,7 @@ use super::timers::Timers;
 use crate::base::{Entropy, LinkId, NodeNo, Seq, UserNo};
 use crate::ledger::{Dead, Ledger, User};
 use crate::limits::{FANOUT_MAX, RECORD_OVERHEAD};
-use crate::record::{Lane, MessageRecord, Payload, Record};
+use crate::record::{CorkRecord, Lane, MessageRecord, MissedRecord, Payload, Record};
 use crate::wire::reply::{Message, Std};
 
 /// Who makes a request.
@@ -37,8 +41,11 @@ pub(super) struct Cx<'a> {
     pub(super) sessions: &'a mut Sessions,
     pub(super) online: &'a mut Online,
     pub(super) presence: &'a mut Presence,
+    pub(super) names: &'a mut NameGuard,
     pub(super) journal: &'a mut Journal,
     pub(super) timers: &'a mut Timers,
+    pub(super) corks: &'a mut Corks,
+    pub(super) guesses: &'a mut Guesses,
     pub(super) entropy: &'a mut dyn Entropy,
     pub(super) out: &'a mut Vec<Effect>,
 }
@@ -82,38 +89,57 @@ impl Cx<'_> {
         fits
     }
 
+    /// A node was heard of now: to be written with its next cursor.
+    pub(super) fn saw(&mut self, node: NodeNo) {
+        self.ledger.saw(node, self.now.wall.seconds());
+        self.journal.acked(node, self.now.mono);
+    }
+
     /// The user who makes a request.
     pub(super) fn user(&self, me: Me) -> &User {
         self.ledger.user(me.user)
     }
 
-    /// All nodes of the sender but the one that sends.
-    pub(super) fn other_nodes(&self, me: Me) -> impl Iterator<Item = NodeNo> + '_ {
-        self.user(me).node_numbers().filter(move |&node| node != me.node)
-    }
-
-    /// Posts a message to these nodes, each once however often it is named, and sends it to those that are here.
+    /// Posts a message to these nodes, each once however often it is named, and sends it to those that are here. Who misses it
+    /// will be told.
     ///
     /// More nodes than one record can name get records of their own, each with its id; only data in chunks
     /// cannot be shared, so whoever posts it has checked the number.
-    pub(super) fn post(&mut self, from: UserNo, mut to: Vec<NodeNo>, lane: Lane, message: &Message<'_>, payload: Payload<'_>) -> Posted {
-        to.sort_unstable();
-        to.dedup();
+    pub(super) fn post(&mut self, from: UserNo, mut to: Fanout, lane: Lane, message: &Message<'_>, payload: Payload<'_>) -> Posted {
+        to.settle();
         let date = self.now.wall.to_rfc3339();
         let uid = self.ledger.user(from).uid().to_string();
-        let mut rest = to.split_off(to.len().min(FANOUT_MAX));
-        let id = self.post_record(&uid, &date, to, lane, message, payload.clone());
-        while !rest.is_empty() {
+        let mut rest = std::mem::take(&mut to.nodes);
+        let held = if lane == Lane::Normal { &to.held[..] } else { &[] };
+        let mut first = None;
+        loop {
             let more = rest.split_off(rest.len().min(FANOUT_MAX));
-            self.post_record(&uid, &date, rest, lane, message, payload.clone());
+            let held = held.iter().copied().filter(|node| rest.binary_search(node).is_ok()).collect();
+            let id = self.post_record(&uid, &date, (rest, held), lane, message, payload.clone());
+            first.get_or_insert(id);
             rest = more;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let id = first.expect("one record at least was posted");
+        for user in to.missed {
+            self.note_missed(user, id);
         }
         Posted { id, date }
     }
 
-    fn post_record(&mut self, uid: &str, date: &str, to: Vec<NodeNo>, lane: Lane, message: &Message<'_>, payload: Payload<'_>) -> Seq {
+    fn post_record(
+        &mut self,
+        uid: &str,
+        date: &str,
+        (to, held): (Vec<NodeNo>, Vec<NodeNo>),
+        lane: Lane,
+        message: &Message<'_>,
+        payload: Payload<'_>,
+    ) -> Seq {
         let std = Std { from: uid, id: self.next_seq(), posted: date };
-        let record = Record::Message(MessageRecord { lane, to, held: Vec::new(), header: message.frame(std).into(), payload });
+        let record = Record::Message(MessageRecord { lane, to, held, header: message.frame(std).into(), payload });
         let id = self.append(&record);
         debug_assert_eq!(id, std.id);
         let Record::Message(record) = record else { unreachable!("it was made a message above") };
@@ -123,15 +149,59 @@ impl Cx<'_> {
         id
     }
 
+    /// A user's queue is full, and a message was not put into it.
+    fn note_missed(&mut self, user: UserNo, id: Seq) {
+        let before = self.ledger.missed(user).copied();
+        let (count, first) = before.map_or((0, id), |missed| (missed.count, missed.first));
+        self.append(&Record::Missed(MissedRecord { user, count: count + 1, first, last: id }));
+    }
+
+    /// Whether as much waits for one of a user's nodes as may wait.
+    pub(super) fn is_full(&self, user: UserNo) -> bool {
+        self.ledger.user(user).node_numbers().any(|node| self.has_full_queue(node))
+    }
+
+    /// Whether as much waits for a node as may wait.
+    pub(super) fn has_full_queue(&self, node: NodeNo) -> bool {
+        let quotas = &self.settings.quotas;
+        let queue = self.ledger.queue(node);
+        queue.len() >= quotas.queue_messages || queue.octets() >= quotas.queue_bytes
+    }
+
+    /// What a user's cork keeps back now.
+    fn corked(&self, user: UserNo) -> Option<&CorkRecord> {
+        self.ledger.cork(user).filter(|cork| cork.until > self.now.wall)
+    }
+
+    /// Whether a message from somebody waits for the end of a user's cork because of who it is from.
+    pub(super) fn holds_back(&self, user: UserNo, from: UserNo) -> bool {
+        self.corked(user).is_some_and(|cork| cork.from.binary_search(&self.ledger.user(from).uid()).is_ok())
+    }
+
+    /// Lanes whose messages may go to a user's nodes, in the order in which they go.
+    fn open_lanes(&self, user: UserNo) -> &'static [Lane] {
+        match self.corked(user) {
+            None => &[Lane::Priority, Lane::Held, Lane::Normal],
+            Some(CorkRecord { all: false, .. }) => &[Lane::Priority, Lane::Normal],
+            Some(CorkRecord { all: true, .. }) => &[Lane::Priority],
+        }
+    }
+
     /// Sends a node what it is owed, as far as its window goes.
     pub(super) fn pump(&mut self, node: NodeNo) {
         let Some(link) = self.online.link(node) else { return };
+        let Some(user) = self.sessions.get(link).and_then(|session| session.login()).map(|login| login.user) else { return };
+        let lanes = self.open_lanes(user);
         let Some(session) = self.sessions.get_mut(link) else { return };
         let State::LoggedIn(login) = &mut session.state else { return };
         let queue = self.ledger.queue(node);
         let was_idle = login.in_flight.is_empty();
         let is_out = matches!(session.output, Output::Drained(_));
-        for lane in [Lane::Priority, Lane::Normal] {
+        for &lane in lanes {
+            // What was held is older than what its senders have posted since.
+            if lane == Lane::Normal && lanes.contains(&Lane::Held) && queue.after(Lane::Held, *login.sent(Lane::Held)).is_some() {
+                break;
+            }
             let mut room = self.settings.window.saturating_sub(login.in_flight_in(lane));
             while room > 0 {
                 let Some(message) = queue.after(lane, *login.sent(lane)) else { break };

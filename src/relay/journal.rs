@@ -53,6 +53,14 @@ impl Journal {
         self.waiting_since.get_or_insert(now);
     }
 
+    /// A node is no more: nothing of it is written again.
+    pub(super) fn forget_node(&mut self, node: NodeNo) {
+        if let Some(dirty) = self.is_dirty.get_mut(node.0 as usize).filter(|dirty| **dirty) {
+            *dirty = false;
+            self.dirty.retain(|other| *other != node);
+        }
+    }
+
     /// Records to forget with the next cursors.
     pub(super) fn forget_later(&mut self, dead: impl IntoIterator<Item = Seq>, now: Mono) {
         let before = self.dead.len();

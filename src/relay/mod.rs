@@ -10,10 +10,14 @@
 //! Lost in a crash, by design: everything here that is not in the ledger.
 
 mod command;
+mod corks;
 mod cx;
 mod effect;
+mod fanout;
+mod guesses;
 mod input;
 mod journal;
+mod names;
 mod online;
 mod ops;
 mod presence;
@@ -31,8 +35,11 @@ pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use self::corks::Corks;
 use self::cx::{Cx, Me};
+use self::guesses::Guesses;
 use self::journal::Journal;
+use self::names::NameGuard;
 use self::online::Online;
 use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};
@@ -42,7 +49,7 @@ use crate::base::{Entropy, LinkId, Mono, Seq};
 use crate::ledger::Ledger;
 use crate::limits::{CURSOR_BYTES_MAX, LOGIN_PATIENCE};
 use crate::record::{Lane, Record};
-use crate::wire::{Dialect, Request, reply};
+use crate::wire::{Dialect, Request};
 
 /// The relay of one site.
 pub struct Relay {
@@ -53,6 +60,9 @@ pub struct Relay {
     presence: Presence,
     journal: Journal,
     timers: Timers,
+    corks: Corks,
+    guesses: Guesses,
+    names: NameGuard,
     entropy: Box<dyn Entropy>,
 }
 
@@ -60,6 +70,8 @@ impl Relay {
     /// A relay with these facts and nobody connected.
     pub fn new(settings: Settings, ledger: Ledger, entropy: Box<dyn Entropy>) -> Relay {
         let journal = Journal::new(ledger.last());
+        let corks = Corks::new(ledger.corks().map(|cork| (cork.until, cork.user)));
+        let names = NameGuard::new(&settings.names, ledger.names());
         Relay {
             settings,
             ledger,
@@ -68,6 +80,9 @@ impl Relay {
             presence: Presence::default(),
             journal,
             timers: Timers::default(),
+            corks,
+            guesses: Guesses::default(),
+            names,
             entropy,
         }
     }
@@ -116,7 +131,7 @@ impl Relay {
 
     /// When to call with [`Input::Tick`] at the latest.
     pub fn next_deadline(&self) -> Option<Mono> {
-        [self.timers.next(), self.journal.deadline()].into_iter().flatten().min()
+        [self.timers.next(), self.journal.deadline(), self.corks.deadline()].into_iter().flatten().min()
     }
 
     /// Takes one event in, and says what is to be done about it.
@@ -198,7 +213,7 @@ impl Relay {
         for session in self.sessions.iter() {
             let Some(login) = session.login() else { continue };
             assert_eq!(self.online.link(login.node), Some(session.link), "a logged-in node is online on its link");
-            for lane in [Lane::Normal, Lane::Priority] {
+            for lane in Lane::ALL {
                 assert!(login.in_flight_in(lane) <= self.settings.window, "the window holds");
             }
         }
@@ -214,6 +229,9 @@ impl Relay {
             presence: &mut self.presence,
             journal: &mut self.journal,
             timers: &mut self.timers,
+            corks: &mut self.corks,
+            guesses: &mut self.guesses,
+            names: &mut self.names,
             entropy: &mut *self.entropy,
             out,
         }
@@ -309,19 +327,10 @@ impl Relay {
             State::Greeting => log::debug!("{link} ends: {reason} (not told: it never said which revision it speaks)"),
             State::Anonymous | State::LoggedIn(_) => {
                 log::log!(self.level_for(link), "{link} ends: {reason}");
-                self.cx(now, out).send(link, reply::quit(reason.words()));
+                return ops::end_link(&mut self.cx(now, out), link, Some(reason));
             }
         }
-        self.close(link, now, out);
-    }
-
-    /// Ends a link once its output is written.
-    fn close(&mut self, link: LinkId, now: Now, out: &mut Vec<Effect>) {
-        self.depart(link, now, out);
-        let Some(session) = self.sessions.get_mut(link) else { return };
-        session.state = State::Closing(now.mono);
-        self.timers.arm(&mut session.armed, link, now.mono.plus(self.settings.timeouts.linger));
-        out.push(Effect::Close { link, after: self.journal.barrier });
+        ops::end_link(&mut self.cx(now, out), link, None);
     }
 
     /// Whoever was on the link is here no longer.
@@ -330,6 +339,9 @@ impl Relay {
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(user) = self.corks.pop(now) {
+            ops::release(&mut self.cx(now, out), user);
+        }
         while let Some((at, link)) = self.timers.pop(now.mono) {
             let level = self.level_for(link);
             let Some(session) = self.sessions.get_mut(link) else { continue };

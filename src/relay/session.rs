@@ -32,6 +32,13 @@ pub enum Reason {
     NotUtf8,
     NoRecipients,
     Logout,
+    NodeDropped,
+    Suspended,
+    Closed,
+    CodeRequired,
+    CodeInvalid,
+    CodeMistyped,
+    CodeGuessed,
 }
 
 impl Reason {
@@ -54,6 +61,13 @@ impl Reason {
             Reason::NotUtf8 => "data not valid UTF8",
             Reason::NoRecipients => "recipient list empty",
             Reason::Logout => "logout ok",
+            Reason::NodeDropped => "node dropped",
+            Reason::Suspended => "account suspended",
+            Reason::Closed => "register failure: this site takes no new members",
+            Reason::CodeRequired => "register failure: this site takes new members with an invite code only",
+            Reason::CodeInvalid => "register failure: the invite code is not valid",
+            Reason::CodeMistyped => "register failure: the invite code has a typing error",
+            Reason::CodeGuessed => "register failure: too many wrong invite codes from this address, try again in an hour",
         }
     }
 

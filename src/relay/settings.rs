@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::limits::{
     ALIASES_MAX, CHUNK_BYTES, FAILED_PINGS_DEFAULT, GROUP_MEMBERS_DEFAULT, GROUPS_DEFAULT, IDLE_TIMEOUT, LINGER_TIMEOUT, LOGIN_TIMEOUT,
     MESSAGE_MAX_DEFAULT, NAME_MIN_CHARS, NODES_MAX, PINGS_DEFAULT, QUEUE_BYTES_DEFAULT, QUEUE_MESSAGES_DEFAULT, REDELIVERY_TIMEOUT,
-    STALL_TIMEOUT, TAKEOVER_SILENCE, WINDOW_DEFAULT, WRONG_CODES_DEFAULT,
+    RESERVED_NAMES, STALL_TIMEOUT, TAKEOVER_SILENCE, WINDOW_DEFAULT, WRONG_CODES_DEFAULT,
 };
 use crate::record::Mode;
 use crate::wire::Dialect;
@@ -66,7 +66,7 @@ pub struct NameRules {
 
 impl Default for NameRules {
     fn default() -> NameRules {
-        let reserved = ["administrator", "hostmaster", "postmaster", "webmaster"].map(str::to_owned).to_vec();
+        let reserved = RESERVED_NAMES.map(str::to_owned).to_vec();
         NameRules { min_chars: NAME_MIN_CHARS, reserved, lookalikes: Lookalikes::default() }
     }
 }

@@ -158,7 +158,11 @@ fn note_len(request: &Request<'_>) -> u64 {
         | Request::Ping { .. }
         | Request::Ack { .. }
         | Request::Pulse
-        | Request::Quit => 0,
+        | Request::Quit
+        | Request::Ask { .. }
+        | Request::Reach { .. }
+        | Request::Cork { .. }
+        | Request::Invite { .. } => 0,
     }
 }
 

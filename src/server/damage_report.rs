@@ -3,7 +3,7 @@
 //! Of secrets it tells nothing, and of messages their ids, senders and recipients. What stands in damaged octets is told as far as
 //! it can be decoded, and may be wrong: the checksum says only that something in it is.
 
-use crate::base::{NodeNo, Seq};
+use crate::base::{NodeNo, Seq, UserNo};
 use crate::ledger::{Kept, Missed};
 use crate::record::{Lane, MessageRecord, Record};
 use crate::store::{Loss, Lost, Salvage};
@@ -50,38 +50,50 @@ fn record_line(seq: Seq, octets: &[u8], kept: &Kept) -> String {
     if kept.is_replaced(seq, &record) {
         return "a newer one has replaced it, and nothing is lost".to_owned();
     }
+    let older = "an older state of that, if one is left, takes its place";
     match &record {
-        Record::User(user) => {
-            format!("the state of member {}; an older one, if one is left, takes its place, else the member must register anew", user.uid)
+        Record::User(user) => format!(
+            "the state of member {}, with its devices, aliases and role; an older one, if one is left, takes its place, with what has \
+             been dropped since, else the member must register anew",
+            user.uid
+        ),
+        Record::Group(group) => format!("the group {:?}, or what its moderators have decided; {older}", group.name),
+        Record::Member(member) => {
+            let (uid, group) = (person(member.user, kept), kept.group(member.group).unwrap_or("unknown"));
+            let moderates = if member.moderator { ", which that member moderates" } else { "" };
+            format!("how {uid} stands to the group {group:?}{moderates}")
         }
-        Record::Group(group) => format!("the group {:?}", group.name),
-        Record::Member(member) => match kept.names(member.group, member.user) {
-            (group, Some(uid)) => format!("how member {uid} stands to the group {:?}", group.unwrap_or("unknown")),
-            (group, None) => format!("how an unknown member stands to the group {:?}", group.unwrap_or("unknown")),
-        },
         Record::Message(message) => message_line(seq, message, kept),
         Record::Chunk(octets) => match kept.whole_of(seq) {
             Some(message) => format!("{} octets of message {message}", octets.len()),
             None => "a part of a message that is not there, or of an upload that was never finished".to_owned(),
         },
         Record::Cursor(cursor) => format!("what {} has acknowledged: it will get some messages again", people(&[cursor.node], kept)),
-        Record::Reach(_)
-        | Record::Cork(_)
-        | Record::Tally(_)
-        | Record::Missed(_)
-        | Record::Invite(_)
-        | Record::Retired(_)
-        | Record::Site(_) => "a setting".to_owned(),
         Record::Backlog(backlog) => format!("{} messages of a new device of {}", backlog.messages.len(), people(&[backlog.node], kept)),
+        Record::Reach(reach) => format!("whom {} lets through; {older}, else it is everybody", person(reach.user, kept)),
+        Record::Cork(cork) => format!("what {} wants kept back; {older}, else it is nothing", person(cork.user, kept)),
+        Record::Tally(tally) => format!("how often {} has pinged; {older}, else it is counted anew", person(tally.user, kept)),
+        Record::Missed(missed) if missed.count == 0 => format!("that {} was told what it has missed; {older}", person(missed.user, kept)),
+        Record::Missed(missed) => format!("that {} has missed {} messages; {older}", person(missed.user, kept), missed.count),
+        Record::Invite(invite) => {
+            format!("an invite code, the one at place {}, or that it was used; an older one, if one is left, takes its place", invite.slot)
+        }
+        Record::Retired(retired) => format!("that the alias {:?} was given up: others may take it now", retired.name),
+        Record::Site(_) => {
+            format!("who may register, as far as that was changed while the relay ran; {older}, else the configuration holds")
+        }
     }
 }
 
 fn message_line(seq: Seq, message: &MessageRecord<'_>, kept: &Kept) -> String {
-    let waiting = kept.waiting(seq, message.lane, &message.to);
+    let waiting = kept.waiting(seq, message);
     if waiting.is_empty() && !message.to.is_empty() {
         return "a message that everybody has acknowledged: nothing is lost".to_owned();
     }
-    let kind = if message.lane == Lane::Priority { "news of an account" } else { "a message" };
+    let kind = match message.lane {
+        Lane::Priority => "news of an account",
+        Lane::Normal | Lane::Held => "a message",
+    };
     format!("{kind}, lost: id {seq}, from {}, for {}", sender(&message.header), people(&waiting, kept))
 }
 
@@ -102,7 +114,7 @@ fn missed_line(missed: &Missed, nodes: &[NodeNo], kept: &Kept) -> String {
             format!("message {message} is lost, for {}, unless it was acknowledged already; its sender is unknown", people(nodes, kept))
         }
         Missed::Member(group, user) => {
-            let (name, uid) = kept.names(*group, *user);
+            let (name, uid) = (kept.group(*group), kept.user(*user));
             let uid = uid.map_or_else(|| format!("number {}, who is lost,", user.0), ToString::to_string);
             format!("member {uid} is no longer in the group {}", name.map_or_else(|| "that is lost".to_owned(), |name| format!("{name:?}")))
         }
@@ -111,6 +123,11 @@ fn missed_line(missed: &Missed, nodes: &[NodeNo], kept: &Kept) -> String {
             format!("device number {} is lost with its member's state, and for it these messages: {}", node.0, ids.join(", "))
         }
     }
+}
+
+/// A member, as far as it is left.
+fn person(user: UserNo, kept: &Kept) -> String {
+    kept.user(user).map_or_else(|| "an unknown member".to_owned(), |uid| format!("member {uid}"))
 }
 
 /// Whose these nodes are, each once.

@@ -4,15 +4,17 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::control::Control;
 use super::door::Door;
 use super::{Clock, Facts, Listeners, Server, recover};
-use crate::base::OsEntropy;
+use crate::base::{OsEntropy, Wall};
 use crate::certificate::{self, OpenError};
 use crate::config::{self, Config, ConfigError, DataPlace};
 use crate::ledger::ReplayError;
 use crate::limits::DESCRIPTORS_RESERVED;
 use crate::net::{self, Bound, Poller, Ready, TcpSocket, TlsConfig};
-use crate::relay::{Relay, Settings, Timeouts};
+use crate::record::{Mode, Override, SiteRecord};
+use crate::relay::{Lookalikes, NameRules, Quotas, Relay, Settings, Timeouts};
 use crate::store::{Directory, Exchange, Options, StoreError};
 use crate::wire::reply::Site;
 use crate::wire::{Dialect, RequestLimits};
@@ -96,7 +98,7 @@ impl From<io::Error> for RunError {
     }
 }
 
-type Tcp = Server<TcpSocket, Directory>;
+pub(super) type Tcp = Server<TcpSocket, Directory>;
 
 /// Runs the relay until SIGINT or SIGTERM.
 ///
@@ -115,9 +117,11 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     }
     let (bound, tls) = listen(config, &identities)?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
-    let poller = Poller::new(bound)?;
+    let mut poller = Poller::new(bound)?;
+    let control = Control::open(&config.data, &mut poller);
     let options = Options { segment_bytes: config.limits.segment_bytes };
-    let Facts { store, ledger, recovery } = recover(disk, options, Box::new(OsEntropy))?;
+    let facts = recover(disk, options, Box::new(OsEntropy))?;
+    let Facts { ledger, recovery, .. } = &facts;
     log::info!(
         "replayed {} records of {} octets: {} members, {} messages waiting{}",
         recovery.records,
@@ -126,12 +130,18 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         ledger.message_count(),
         if recovery.clean { "" } else { " (the last run did not end cleanly)" }
     );
+    tell_who_may_register(config, ledger.site(), clock.now().wall);
+    let server = equip(config, facts, options);
+    log::info!("ready");
+    serve(server, poller, Door::new(tls, descriptors), control, &clock)
+}
+
+/// A relay with these facts and without links.
+pub(super) fn equip(config: &Config, Facts { store, ledger, .. }: Facts<Directory>, options: Options) -> Tcp {
     let settings = settings(config);
     let dialect = settings.dialect;
     let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
-    let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
-    log::info!("ready");
-    serve(server, poller, Door::new(tls, descriptors), &clock)
+    Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect)
 }
 
 /// How many descriptors there are for us, as many as the system lets us have.
@@ -158,6 +168,32 @@ pub fn settings(config: &Config) -> Settings {
     Settings {
         site: Site { name: config.name.clone(), auth_by: config.auth_required.then_some(auth_by) },
         token_required: config.auth_required,
+        register: match config.register {
+            config::Register::Open => Mode::Open,
+            config::Register::Invite => Mode::Invite,
+            config::Register::Closed => Mode::Closed,
+        },
+        names: NameRules {
+            min_chars: config.names.min_chars,
+            reserved: config.names.reserved.clone(),
+            lookalikes: match config.names.lookalikes {
+                config::Lookalikes::Allow => Lookalikes::Allow,
+                config::Lookalikes::Refuse => Lookalikes::Refuse,
+                config::Lookalikes::Strict => Lookalikes::Strict,
+            },
+        },
+        quotas: Quotas {
+            pings: limits.pings_per_day,
+            failed_pings: limits.failed_pings,
+            queue_messages: limits.queue_messages,
+            queue_bytes: limits.queue_bytes,
+            group_members: limits.group_members,
+            groups: limits.groups_per_member,
+            aliases: limits.aliases_per_member,
+            nodes: limits.nodes_per_member,
+            member_invites: limits.member_invites,
+            wrong_codes: limits.wrong_codes_per_hour,
+        },
         dialect: match config.dialect {
             config::Dialect::Auto => Dialect::Unlatched,
             config::Dialect::Draft2018 => Dialect::Draft2018,
@@ -174,6 +210,26 @@ pub fn settings(config: &Config) -> Settings {
         window: limits.window_deliveries,
         message_max: limits.message_max_bytes,
         ..Settings::default()
+    }
+}
+
+/// Says which mode is in force, and warns where it lets strangers in.
+fn tell_who_may_register(config: &Config, site: SiteRecord, now: Wall) {
+    let configured = settings(config).register;
+    let mode = site.mode_in_force(configured, now);
+    match site.mode.filter(|instead| instead.holds(configured, now)) {
+        None => log::info!("register: {}", mode.word()),
+        Some(Override { until: Wall(0), .. }) => {
+            log::info!("register: {}, by mnm ctl; the configuration says {}", mode.word(), configured.word());
+        }
+        Some(Override { until, .. }) => {
+            log::info!("register: {}, by mnm ctl until {}; then {} again", mode.word(), until.to_rfc3339(), configured.word());
+        }
+    }
+    if mode == Mode::Open
+        && let Some(remark) = config.open_to_strangers()
+    {
+        log::log!(remark.level, "{remark}");
     }
 }
 
@@ -200,10 +256,10 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 }
 
 /// The loop: wait, note who is ready, turn.
-fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> Result<(), RunError> {
+fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Control, clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
     loop {
-        let deadline = [server.next_deadline(), door.next_deadline()].into_iter().flatten().min();
+        let deadline = [server.next_deadline(), door.next_deadline(), control.next_deadline()].into_iter().flatten().min();
         let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
@@ -217,6 +273,8 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> 
                     server.ready(slot, readable, writable);
                 }
                 Ready::Accept(listener) => door.open(&mut server, &mut poller, listener, now),
+                Ready::Knock => control.knock(now),
+                Ready::Operator(slot) => control.wake(slot),
                 Ready::Hangup => {
                     log::info!("SIGHUP: nothing is reloaded yet; restart to apply a changed configuration or certificate");
                 }
@@ -224,13 +282,16 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> 
                     log::info!("stopping");
                     poller.stop_listening();
                     server.turn(now)?;
+                    control.close(server.take_answers(), now);
                     server.stop(now)?;
                     log::info!("stopped");
                     return Ok(());
                 }
             }
         }
+        control.hear(&mut server, &mut poller, now)?;
         server.turn(now)?;
+        control.answer(server.take_answers(), now);
         door.report(server.take_strangers(), now);
     }
 }

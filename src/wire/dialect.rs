@@ -33,6 +33,10 @@ pub(super) enum Op {
     Ack,
     Pulse,
     Quit,
+    Ask,
+    Reach,
+    Cork,
+    Invite,
 }
 
 impl Dialect {
@@ -50,6 +54,11 @@ impl Dialect {
             (5, _) => same(Op::GroupInvite),
             (6, _) => same(Op::GroupEdit),
             (7, _) => same(Op::Post),
+            // The same in both numberings, and no sign of either.
+            (16, _) => same(Op::Ask),
+            (17, _) => same(Op::Reach),
+            (18, _) => same(Op::Cork),
+            (19, _) => same(Op::Invite),
             (8, Unlatched | Draft2020) if notifies => Some((Op::PostNotify, Draft2020)),
             (8, Unlatched | Draft2018) if !notifies && header.to.is_some() => Some((Op::Ping, Draft2018)),
             (9, Unlatched | Draft2018) if header.kind.is_some() => Some((Op::Ack, Draft2018)),

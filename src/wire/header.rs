@@ -80,7 +80,7 @@ fields! {
     "type" kind: Cow<'a, str> = Text<'de>;
     /// The group's name.
     "gid" gid: Cow<'a, str> = Text<'de>;
-    /// GroupEdit: join, alias or drop.
+    /// GroupEdit: join, alias, drop, set or moderator. Reach: block, allow or clear.
     "act" act: Cow<'a, str> = Text<'de>;
     /// An alias of the sender.
     "from" from: Cow<'a, str> = Text<'de>;
@@ -100,6 +100,30 @@ fields! {
     "datasum" data_sum: u64 = Int;
     /// PostNotify: octets of the data that are the note.
     "notelen" note_len: u64 = Int;
+    /// Register: an invite code. GroupEdit: who may invite.
+    "invite" invite: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// UserEdit: an alias to be given up.
+    "dropalias" drop_alias: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// UserEdit: the number of a node to be dropped.
+    "dropnode" drop_node: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// UserEdit, Invite: how often.
+    "uses" uses: Loose<u64> = LooseInt;
+    /// UserEdit, Invite: how long.
+    "expires" expires: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// Cork: how long.
+    "until" until: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// Reach: any or none.
+    "policy" policy: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// GroupEdit: moderator or member.
+    "role" role: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// GroupEdit: who may post.
+    "post" post: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// GroupEdit: who may see the roster.
+    "roster" roster: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// Ask: about what.
+    "what" what: Loose<Cow<'a, str>> = LooseText<'de>;
+    /// Ask: where to go on.
+    "cursor" cursor: Loose<Cow<'a, str>> = LooseText<'de>;
     /// PostNotify: octets of the note that are a secondary header.
     "notehead" note_head: u64 = Int;
     /// PostNotify: the sender's checksum of the note.
@@ -177,6 +201,93 @@ impl<'de> Deserialize<'de> for Int {
             return Err(de::Error::custom("a number of more than 63 bits"));
         }
         Ok(Int(value))
+    }
+}
+
+/// A value of a key that the drafts do not know: a program may have one of its own by that name, which is nobody's
+/// business unless the request is one that uses it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Loose<T> {
+    /// Of the right type.
+    Right(T),
+    /// Of another.
+    Wrong,
+}
+
+struct LooseText<'a>(Loose<Cow<'a, str>>);
+
+impl<'de> Deserialize<'de> for LooseText<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LooseText<'de>, D::Error> {
+        Ok(LooseText(match deserializer.deserialize_any(LooseVisitor)? {
+            Value::Text(text) => Loose::Right(text),
+            Value::Number(_) | Value::Other => Loose::Wrong,
+        }))
+    }
+}
+
+struct LooseInt(Loose<u64>);
+
+impl<'de> Deserialize<'de> for LooseInt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LooseInt, D::Error> {
+        Ok(LooseInt(match deserializer.deserialize_any(LooseVisitor)? {
+            Value::Number(number) if i64::try_from(number).is_ok() => Loose::Right(number),
+            Value::Text(_) | Value::Number(_) | Value::Other => Loose::Wrong,
+        }))
+    }
+}
+
+/// Whatever JSON there is, as far as a loose value can be made of it.
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number(u64),
+    Other,
+}
+
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value<'de>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
     }
 }
 
@@ -301,6 +412,17 @@ mod tests {
         }
         assert!(Header::parse(b"{\"x\":\"\xff\"}").is_err());
         assert_eq!(parse(r#" {"datalen":9223372036854775807 } "#).unwrap().data_len, Some(i64::MAX as u64));
+    }
+
+    #[test]
+    fn keys_that_the_drafts_do_not_know_may_be_anything() {
+        let header = parse(r#"{"uses":"3","expires":[1,{"a":null}],"role":{"x":1.5},"what":-1,"post":true,"cursor":null}"#).unwrap();
+        assert_eq!((header.uses, header.expires, header.role), (Some(Loose::Wrong), Some(Loose::Wrong), Some(Loose::Wrong)));
+        assert_eq!((header.what, header.post, header.cursor), (Some(Loose::Wrong), Some(Loose::Wrong), None));
+        let header = parse(r#"{"Uses":3,"EXPIRES":"t\u006fday"}"#).unwrap();
+        assert_eq!((header.uses, header.expires), (Some(Loose::Right(3)), Some(Loose::Right("today".into()))));
+        assert_eq!(parse(r#"{"uses":9223372036854775808}"#).unwrap().uses, Some(Loose::Wrong));
+        assert!(parse(r#"{"uses":}"#).is_err());
     }
 
     #[test]

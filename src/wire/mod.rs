@@ -18,5 +18,5 @@ mod request;
 pub use canonical::{HeaderWriter, write_json};
 pub use dialect::Dialect;
 pub use frame::{FrameError, FrameReader, Piece};
-pub use header::{Header, HeaderError, Recipient};
-pub use request::{Body, Edit, GroupAct, OhiAct, Request, RequestError, RequestLimits};
+pub use header::{Header, HeaderError, Loose, Recipient};
+pub use request::{Body, Edit, GroupAct, OhiAct, ReachList, Request, RequestError, RequestLimits};

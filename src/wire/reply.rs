@@ -3,6 +3,8 @@
 //! Replies answer one link and are not stored. *Messages* ([`Message`]) carry who sent them, their id
 //! and date and a `headsum`; they are stored as the exact octets that recipients get.
 
+use serde_json::Value;
+
 use super::canonical::{HeaderWriter, write_json, write_string};
 use super::request::Body;
 use crate::base::Seq;
@@ -13,8 +15,11 @@ pub struct Site {
     /// The site's name.
     pub name: String,
     /// The third parties that vouch for new members, as the contract's `authby`; `None`: nobody has to.
-    pub auth_by: Option<serde_json::Value>,
+    pub auth_by: Option<Value>,
 }
+
+/// What there is beyond the drafts, in order.
+pub const FEATURES: [&str; 9] = ["alias", "ask", "cork", "group", "invite", "missed", "node", "reach", "role"];
 
 /// The answer to TmtpRev: our revision, whatever theirs is.
 pub fn tmtprev(site: &Site) -> Vec<u8> {
@@ -22,7 +27,8 @@ pub fn tmtprev(site: &Site) -> Vec<u8> {
     if let Some(auth_by) = &site.auth_by {
         writer = writer.number("auth", 1).raw("authby", |out| write_json(out, auth_by));
     }
-    writer.text("id", "1").text("name", &site.name).text("op", "tmtprev").finish()
+    let features = |out: &mut Vec<u8>| write_list(out, &FEATURES, |out, feature| write_string(out, feature));
+    writer.raw("features", features).text("id", "1").text("name", &site.name).text("op", "tmtprev").finish()
 }
 
 /// The answer to Register: the account's id and its first device's secret.
@@ -43,10 +49,25 @@ pub fn quit(reason: &str) -> Vec<u8> {
     HeaderWriter::new().text("error", reason).text("op", "quit").finish()
 }
 
+/// Members of groups who miss a message, since their queues are full.
+#[derive(Clone, Debug, Default)]
+pub struct Full {
+    /// As their groups list them.
+    pub named: Vec<String>,
+    /// How many there are besides.
+    pub more: u64,
+}
+
 /// A request is done; `posted` are the id and date of the message it posted, where the contract wants them.
-pub fn ack(id: &str, posted: Option<(Seq, &str)>) -> Vec<u8> {
+pub fn ack(id: &str, posted: Option<(Seq, &str)>, full: &Full) -> Vec<u8> {
     let msg_id = posted.map(|(seq, _)| seq.to_string());
-    HeaderWriter::new()
+    let writer = HeaderWriter::new();
+    let writer = match &full.named[..] {
+        [] => writer,
+        named => writer.raw("full", |out| write_list(out, named, |out, alias| write_string(out, alias))),
+    };
+    writer
+        .non_zero("fullmore", full.more)
         .text("id", id)
         .optional("msgid", msg_id.as_deref())
         .text("op", "ack")
@@ -57,6 +78,24 @@ pub fn ack(id: &str, posted: Option<(Seq, &str)>) -> Vec<u8> {
 /// A request cannot be done, and nothing of it happened.
 pub fn ack_error(id: &str, error: &str) -> Vec<u8> {
     HeaderWriter::new().text("error", error).text("id", id).text("op", "ack").finish()
+}
+
+/// The answer to a question: entries, and where to go on if there are more.
+pub fn result(id: &str, what: &str, list: &[Value], cursor: Option<&str>) -> Vec<u8> {
+    HeaderWriter::new()
+        .optional("cursor", cursor)
+        .text("id", id)
+        .raw("list", |out| write_list(out, list, |out, entry| write_json(out, entry)))
+        .text("op", "result")
+        .text("what", what)
+        .finish()
+}
+
+/// Octets of an entry of a [`result`].
+pub fn entry_size(entry: &Value) -> usize {
+    let mut out = Vec::new();
+    write_json(&mut out, entry);
+    out.len() + 1
 }
 
 /// Somebody who shows their presence came or went.
@@ -85,16 +124,26 @@ pub enum Message<'a> {
     Notify { post_id: Seq, body: Body },
     /// A node of the user logged in.
     Login { node: &'a str },
-    /// The user has another alias.
-    NewAlias { alias: &'a str },
+    /// The user has another alias, or one with other limits.
+    NewAlias { alias: &'a str, uses: Option<u64>, expires: Option<&'a str> },
+    /// The user has an alias no longer.
+    DropAlias { alias: &'a str },
     /// The user has another node; this is its secret.
     NewNode { label: &'a str, secret: &'a str },
+    /// The user has a node no longer.
+    DropNode { node: &'a str, label: &'a str },
     /// The user changed who sees their presence.
     OhiEdit { users: &'a [String], act: &'a str },
     /// Somebody asks the user to join a group.
     Invite { gid: &'a str, alias: Option<&'a str>, to: &'a str, body: Body },
     /// Somebody was invited, joined, was renamed or left.
     Member { act: &'a str, gid: &'a str, alias: &'a str, new_alias: Option<&'a str> },
+    /// A moderator decided who may do what.
+    GroupSet { gid: &'a str, alias: &'a str, invite: Option<&'a str>, post: Option<&'a str>, roster: Option<&'a str> },
+    /// A moderator gave or took a role.
+    GroupRole { gid: &'a str, alias: &'a str, role: &'a str },
+    /// The user has missed messages.
+    Missed { first: Seq, last: Seq, number: u64 },
     /// A first word from somebody.
     Ping { alias: Option<&'a str>, to: &'a str, body: Body },
 }
@@ -127,7 +176,21 @@ impl Message<'_> {
                 op(data(new(), body).text("id", &id), "notify").text("postid", &post_id)
             }
             Message::Login { node } => op(plain(new()).text("id", &id).text("node", node), "login"),
-            Message::NewAlias { alias } => op(plain(new()).text("id", &id).text("newalias", alias), "user"),
+            Message::NewAlias { alias, uses, expires } => {
+                let writer = new().number("datalen", 0).optional("expires", expires).text("from", std.from);
+                let writer = op(writer.text("id", &id).text("newalias", alias), "user");
+                match uses {
+                    Some(uses) => writer.number("uses", uses),
+                    None => writer,
+                }
+            }
+            Message::DropAlias { alias } => {
+                op(new().number("datalen", 0).text("dropalias", alias).text("from", std.from).text("id", &id), "user")
+            }
+            Message::DropNode { node, label } => {
+                let writer = new().number("datalen", 0).text("dropnode", node).text("from", std.from);
+                op(writer.text("id", &id).text("label", label), "user")
+            }
             Message::NewNode { label, secret } => op(plain(new()).text("id", &id).text("newnode", label).text("nodeid", secret), "user"),
             Message::OhiEdit { users, act } => {
                 let entry = |out: &mut Vec<u8>, uid: &String| {
@@ -144,6 +207,20 @@ impl Message<'_> {
             Message::Member { act, gid, alias, new_alias } => {
                 let writer = plain(new().text("act", act).text("alias", alias)).text("gid", gid).text("id", &id);
                 op(writer.optional("newalias", new_alias), "member")
+            }
+            Message::GroupSet { gid, alias, invite, post, roster } => {
+                let writer = plain(new().text("act", "set").text("alias", alias)).text("gid", gid).text("id", &id);
+                let writer = writer.optional("invite", invite).text("op", "member").optional("post", post);
+                writer.text("posted", std.posted).optional("roster", roster)
+            }
+            Message::GroupRole { gid, alias, role } => {
+                let writer = plain(new().text("act", "moderator").text("alias", alias)).text("gid", gid);
+                op(writer.text("id", &id), "member").text("role", role)
+            }
+            Message::Missed { first, last, number } => {
+                let (first, last) = (first.to_string(), last.to_string());
+                let writer = new().number("datalen", 0).text("first", &first).text("from", std.from).text("id", &id);
+                op(writer.text("last", &last).number("number", number), "missed")
             }
             Message::Ping { alias, to, body } => op(data(new().optional("alias", alias), body).text("id", &id), "ping").text("to", to),
         };
@@ -176,12 +253,24 @@ mod tests {
     #[test]
     fn replies_are_as_the_contract_writes_them() {
         let site = Site { name: "A & B".into(), auth_by: None };
-        assert_eq!(text(tmtprev(&site)), r#"{"id":"1","name":"A \u0026 B","op":"tmtprev"}"#);
+        assert_eq!(
+            text(tmtprev(&site)),
+            r#"{"features":["alias","ask","cork","group","invite","missed","node","reach","role"],"id":"1","name":"A \u0026 B","op":"tmtprev"}"#
+        );
         assert_eq!(text(quit("logout ok")), r#"{"error":"logout ok","op":"quit"}"#);
         assert_eq!(text(info(&[])), r#"{"info":"login ok","op":"info"}"#);
         assert_eq!(text(info(&["U".into(), "V".into()])), r#"{"info":"login ok","ohi":["U","V"],"op":"info"}"#);
-        assert_eq!(text(ack("a\0", None)), r#"{"id":"a\u0000","op":"ack"}"#);
-        assert_eq!(text(ack("a", Some((Seq(255), "D")))), r#"{"id":"a","msgid":"00000000000000ff","op":"ack","posted":"D"}"#);
+        assert_eq!(text(ack("a\0", None, &Full::default())), r#"{"id":"a\u0000","op":"ack"}"#);
+        let posted = Some((Seq(255), "D"));
+        assert_eq!(text(ack("a", posted, &Full::default())), r#"{"id":"a","msgid":"00000000000000ff","op":"ack","posted":"D"}"#);
+        let full = Full { named: vec!["<x>".into(), "y".into()], more: 3 };
+        let told = r#"{"full":["\u003cx\u003e","y"],"fullmore":3,"id":"a","msgid":"00000000000000ff","op":"ack","posted":"D"}"#;
+        assert_eq!(text(ack("a", posted, &full)), told);
+        let list = [serde_json::json!({ "b": 1, "a": "&" })];
+        assert_eq!(
+            text(result("a", "nodes", &list, Some("7"))),
+            r#"{"cursor":"7","id":"a","list":[{"a":"\u0026","b":1}],"op":"result","what":"nodes"}"#
+        );
         assert_eq!(text(ohi("U", false)), r#"{"from":"U","op":"ohi","status":2}"#);
     }
 
@@ -194,7 +283,13 @@ mod tests {
             Message::Delivery { body, notify: Some(3) },
             Message::Notify { post_id: Seq(1), body },
             Message::Login { node: "n" },
-            Message::NewAlias { alias: "a" },
+            Message::NewAlias { alias: "a", uses: None, expires: None },
+            Message::NewAlias { alias: "a", uses: Some(1), expires: Some("t") },
+            Message::DropAlias { alias: "a" },
+            Message::DropNode { node: "7", label: "l" },
+            Message::GroupSet { gid: "g", alias: "a", invite: Some("members"), post: Some("anyone"), roster: None },
+            Message::GroupRole { gid: "g", alias: "a", role: "member" },
+            Message::Missed { first: Seq(1), last: Seq(2), number: 2 },
             Message::NewNode { label: "l", secret: "s" },
             Message::OhiEdit { users: &users, act: "add" },
             Message::Invite { gid: "g", alias: Some("a"), to: "t", body },

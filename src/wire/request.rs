@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::dialect::{Dialect, Op};
-use super::header::{Header, HeaderError, Recipient};
+use super::header::{Header, HeaderError, Loose, Recipient};
 use crate::limits::{ID_TEXT_MAX, LABEL_MAX, RECIPIENTS_MAX, REQUEST_ID_MAX, TEXT_MAX_BYTES};
 
 /// The request cannot be meant by any TMTP client; the link ends with the reason.
@@ -52,10 +52,35 @@ pub struct Body {
 /// UserEdit has exactly one of these.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Edit<'a> {
-    /// Another alias.
-    Alias(Cow<'a, str>),
+    /// Another alias, or other limits to one.
+    Alias {
+        /// The name.
+        alias: Cow<'a, str>,
+        /// How often it may be used.
+        uses: Option<u64>,
+        /// Until when, as it was written.
+        expires: Option<Cow<'a, str>>,
+    },
     /// Another device with this label.
     Node(Cow<'a, str>),
+    /// This alias is given up.
+    DropAlias(Cow<'a, str>),
+    /// A device is dropped.
+    DropNode {
+        /// Its number, as it was written.
+        node: Cow<'a, str>,
+        /// Whose it is, if not one's own.
+        of: Option<Cow<'a, str>>,
+    },
+}
+
+/// What Reach does with the names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReachList<'a> {
+    /// The word, whatever it is.
+    pub act: Cow<'a, str>,
+    /// The names.
+    pub users: Vec<Recipient<'a>>,
 }
 
 /// What OhiEdit does with the names.
@@ -89,6 +114,22 @@ pub enum GroupAct<'a> {
     Alias(Cow<'a, str>),
     /// Remove the member listed as this.
     Drop(Cow<'a, str>),
+    /// Decide who may do what, in words, whatever they are.
+    Set {
+        /// Who may invite.
+        invite: Option<Cow<'a, str>>,
+        /// Who may post.
+        post: Option<Cow<'a, str>>,
+        /// Who may see the roster.
+        roster: Option<Cow<'a, str>>,
+    },
+    /// Give or take a role.
+    Moderator {
+        /// The member listed as this.
+        to: Cow<'a, str>,
+        /// The word, whatever it is.
+        role: Cow<'a, str>,
+    },
 }
 
 /// One request of a client, as it can be meant.
@@ -96,7 +137,7 @@ pub enum GroupAct<'a> {
 #[allow(missing_docs, reason = "the fields are the contract's, by its names")]
 pub enum Request<'a> {
     TmtpRev,
-    Register { new_node: Cow<'a, str>, new_alias: Option<Cow<'a, str>>, token: bool },
+    Register { new_node: Cow<'a, str>, new_alias: Option<Cow<'a, str>>, token: bool, invite: Option<Cow<'a, str>> },
     Login { uid: Cow<'a, str>, node: Cow<'a, str> },
     UserEdit { id: Cow<'a, str>, edit: Edit<'a> },
     OhiEdit { id: Cow<'a, str>, users: Vec<Recipient<'a>>, act: OhiAct },
@@ -108,6 +149,10 @@ pub enum Request<'a> {
     Ack { id: Cow<'a, str> },
     Pulse,
     Quit,
+    Ask { id: Cow<'a, str>, what: Cow<'a, str>, cursor: Option<Cow<'a, str>>, gid: Option<Cow<'a, str>> },
+    Reach { id: Cow<'a, str>, list: Option<ReachList<'a>>, policy: Option<Cow<'a, str>> },
+    Cork { id: Cow<'a, str>, until: Option<Cow<'a, str>>, users: Option<Vec<Recipient<'a>>> },
+    Invite { id: Cow<'a, str>, uses: Option<u64>, expires: Option<Cow<'a, str>>, gid: Option<Cow<'a, str>> },
 }
 
 impl<'a> Request<'a> {
@@ -139,7 +184,11 @@ impl<'a> Request<'a> {
             | Request::GroupEdit { .. }
             | Request::Ack { .. }
             | Request::Pulse
-            | Request::Quit => Body::default(),
+            | Request::Quit
+            | Request::Ask { .. }
+            | Request::Reach { .. }
+            | Request::Cork { .. }
+            | Request::Invite { .. } => Body::default(),
         }
     }
 
@@ -153,14 +202,16 @@ impl<'a> Request<'a> {
         }
         match self {
             Request::TmtpRev => Request::TmtpRev,
-            Request::Register { new_node, new_alias, token } => {
-                Request::Register { new_node: own(new_node), new_alias: new_alias.map(own), token }
+            Request::Register { new_node, new_alias, token, invite } => {
+                Request::Register { new_node: own(new_node), new_alias: new_alias.map(own), token, invite: invite.map(own) }
             }
             Request::Login { uid, node } => Request::Login { uid: own(uid), node: own(node) },
             Request::UserEdit { id, edit } => {
                 let edit = match edit {
-                    Edit::Alias(alias) => Edit::Alias(own(alias)),
+                    Edit::Alias { alias, uses, expires } => Edit::Alias { alias: own(alias), uses, expires: expires.map(own) },
                     Edit::Node(label) => Edit::Node(own(label)),
+                    Edit::DropAlias(alias) => Edit::DropAlias(own(alias)),
+                    Edit::DropNode { node, of } => Edit::DropNode { node: own(node), of: of.map(own) },
                 };
                 Request::UserEdit { id: own(id), edit }
             }
@@ -173,6 +224,10 @@ impl<'a> Request<'a> {
                     GroupAct::Join(alias) => GroupAct::Join(alias.map(own)),
                     GroupAct::Alias(alias) => GroupAct::Alias(own(alias)),
                     GroupAct::Drop(alias) => GroupAct::Drop(own(alias)),
+                    GroupAct::Set { invite, post, roster } => {
+                        GroupAct::Set { invite: invite.map(own), post: post.map(own), roster: roster.map(own) }
+                    }
+                    GroupAct::Moderator { to, role } => GroupAct::Moderator { to: own(to), role: own(role) },
                 };
                 Request::GroupEdit { id: own(id), gid: own(gid), act }
             }
@@ -184,6 +239,17 @@ impl<'a> Request<'a> {
             Request::Ack { id } => Request::Ack { id: own(id) },
             Request::Pulse => Request::Pulse,
             Request::Quit => Request::Quit,
+            Request::Ask { id, what, cursor, gid } => {
+                Request::Ask { id: own(id), what: own(what), cursor: cursor.map(own), gid: gid.map(own) }
+            }
+            Request::Reach { id, list, policy } => {
+                let list = list.map(|list| ReachList { act: own(list.act), users: own_all(list.users) });
+                Request::Reach { id: own(id), list, policy: policy.map(own) }
+            }
+            Request::Cork { id, until, users } => Request::Cork { id: own(id), until: until.map(own), users: users.map(own_all) },
+            Request::Invite { id, uses, expires, gid } => {
+                Request::Invite { id: own(id), uses, expires: expires.map(own), gid: gid.map(own) }
+            }
         }
     }
 }
@@ -199,15 +265,12 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
             new_node: label(header.new_node)?,
             new_alias: header.new_alias.filter(|alias| !alias.is_empty() && alias != "_"),
             token: header.oidc.is_some(),
+            invite: loose("invite", header.invite)?.filter(|code| !code.is_empty()),
         },
         Op::Login => Request::Login { uid: required("uid", header.uid, ID_TEXT_MAX)?, node: required("node", header.node, ID_TEXT_MAX)? },
         Op::UserEdit => {
-            let edit = match (header.new_alias, header.new_node) {
-                (Some(alias), None) => Edit::Alias(non_empty("newalias", alias)?),
-                (None, Some(label)) => Edit::Node(self::label(Some(label))?),
-                _ => return Err(invalid("UserEdit takes exactly one of newalias and newnode")),
-            };
-            Request::UserEdit { id: required("id", header.id, REQUEST_ID_MAX)?, edit }
+            let id = request_id()?;
+            Request::UserEdit { id, edit: edit(header)? }
         }
         Op::OhiEdit => {
             let act = match header.kind.as_deref() {
@@ -217,12 +280,7 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
                 _ => return Err(invalid("OhiEdit's type is add, drop or init")),
             };
             let id = request_id()?;
-            let users = recipients("for", header.recipients, limits)?;
-            if users.is_empty() {
-                return Err(invalid("for is empty"));
-            }
-            check_uids(users.iter())?;
-            Request::OhiEdit { id, users, act }
+            Request::OhiEdit { id, users: named(header.recipients, limits)?, act }
         }
         Op::GroupInvite => Request::GroupInvite {
             id: request_id()?,
@@ -238,7 +296,15 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
                 Some("join") => GroupAct::Join(header.new_alias.map(|alias| non_empty("newalias", alias)).transpose()?),
                 Some("alias") => GroupAct::Alias(required("newalias", header.new_alias, usize::MAX)?),
                 Some("drop") => GroupAct::Drop(required("to", header.to, usize::MAX)?),
-                _ => return Err(invalid("GroupEdit's act is join, alias or drop")),
+                Some("set") => match (loose("invite", header.invite)?, loose("post", header.post)?, loose("roster", header.roster)?) {
+                    (None, None, None) => return Err(invalid("GroupEdit sets none of invite, post and roster")),
+                    (invite, post, roster) => GroupAct::Set { invite, post, roster },
+                },
+                Some("moderator") => GroupAct::Moderator {
+                    to: required("to", header.to, usize::MAX)?,
+                    role: required("role", loose("role", header.role)?, usize::MAX)?,
+                },
+                _ => return Err(invalid("GroupEdit's act is join, alias, drop, set or moderator")),
             },
         },
         Op::Post => {
@@ -259,7 +325,67 @@ fn build<'a>(op: Op, header: Header<'a>, body: Body, dialect: Dialect, limits: &
         }
         Op::Pulse => Request::Pulse,
         Op::Quit => Request::Quit,
+        Op::Ask => Request::Ask {
+            id: request_id()?,
+            what: required("what", loose("what", header.what)?, usize::MAX)?,
+            cursor: loose("cursor", header.cursor)?,
+            gid: header.gid,
+        },
+        Op::Reach => reach(header, limits)?,
+        Op::Cork => {
+            let (until, users) = (loose("until", header.until)?, header.recipients.map(|users| named(Some(users), limits)).transpose()?);
+            if until.is_none() && users.is_some() {
+                return Err(invalid("for without until"));
+            }
+            Request::Cork { id: required("id", header.id, REQUEST_ID_MAX)?, until, users }
+        }
+        Op::Invite => Request::Invite {
+            id: request_id()?,
+            uses: loose("uses", header.uses)?,
+            expires: loose("expires", header.expires)?,
+            gid: header.gid,
+        },
     })
+}
+
+fn edit(header: Header<'_>) -> Result<Edit<'_>, RequestError> {
+    let (drop_alias, drop_node) = (loose("dropalias", header.drop_alias)?, loose("dropnode", header.drop_node)?);
+    match (header.new_alias, header.new_node, drop_alias, drop_node) {
+        (Some(alias), None, None, None) => {
+            let (uses, expires) = (loose("uses", header.uses)?, loose("expires", header.expires)?);
+            Ok(Edit::Alias { alias: non_empty("newalias", alias)?, uses, expires })
+        }
+        (None, Some(label), None, None) => Ok(Edit::Node(self::label(Some(label))?)),
+        (None, None, Some(alias), None) => Ok(Edit::DropAlias(non_empty("dropalias", alias)?)),
+        (None, None, None, Some(node)) => {
+            let of = header.uid.map(|uid| required("uid", Some(uid), ID_TEXT_MAX)).transpose()?;
+            Ok(Edit::DropNode { node: non_empty("dropnode", node)?, of })
+        }
+        _ => Err(invalid("UserEdit takes exactly one of newalias, newnode, dropalias and dropnode")),
+    }
+}
+
+fn reach<'a>(header: Header<'a>, limits: &RequestLimits) -> Result<Request<'a>, RequestError> {
+    let policy = loose("policy", header.policy)?;
+    let list = match (header.act, header.recipients) {
+        (Some(act), users) => Some(ReachList { act, users: named(users, limits)? }),
+        (None, Some(_)) => return Err(invalid("for without act")),
+        (None, None) => None,
+    };
+    if list.is_none() && policy.is_none() {
+        return Err(invalid("Reach without act and policy"));
+    }
+    Ok(Request::Reach { id: required("id", header.id, REQUEST_ID_MAX)?, list, policy })
+}
+
+/// Users, one at least.
+fn named<'a>(list: Option<Vec<Recipient<'a>>>, limits: &RequestLimits) -> Result<Vec<Recipient<'a>>, RequestError> {
+    let users = listed("for", list, limits)?;
+    if users.is_empty() {
+        return Err(invalid("for is empty"));
+    }
+    check_uids(users.iter())?;
+    Ok(users)
 }
 
 fn post_notify<'a>(header: Header<'a>, body: Body, limits: &RequestLimits) -> Result<Request<'a>, RequestError> {
@@ -302,6 +428,15 @@ fn text_body(body: Body) -> Result<Body, RequestError> {
         return Err(RequestError::DataTooLong);
     }
     Ok(body)
+}
+
+/// A value that this request uses.
+fn loose<T>(key: &str, value: Option<Loose<T>>) -> Result<Option<T>, RequestError> {
+    match value {
+        None => Ok(None),
+        Some(Loose::Right(value)) => Ok(Some(value)),
+        Some(Loose::Wrong) => Err(invalid(format!("{key} has the wrong type"))),
+    }
 }
 
 fn invalid(why: impl Into<String>) -> RequestError {

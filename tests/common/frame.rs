@@ -105,8 +105,8 @@ pub(crate) fn judge(text: &[u8]) -> Result<Value, String> {
     }
     let op = object.get("op").and_then(Value::as_str).ok_or_else(|| format!("a header without op: {shown}"))?;
     let is_message = match op {
-        "tmtprev" | "registered" | "info" | "ack" | "quit" | "ohi" => false,
-        "login" | "user" | "ohiedit" | "invite" | "member" | "delivery" | "notify" | "ping" => true,
+        "tmtprev" | "registered" | "info" | "ack" | "quit" | "ohi" | "result" => false,
+        "login" | "user" | "ohiedit" | "invite" | "member" | "delivery" | "notify" | "ping" | "missed" => true,
         _ => return Err(format!("an op that the protocol does not know: {shown}")),
     };
     if is_message != object.contains_key("headsum") {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mnm::base::{Entropy, LinkId, Mono, Seq, Wall};
 use mnm::ledger::{Ledger, Replay};
 use mnm::record::{Delivery, Record, delivery};
-use mnm::relay::{Effect, Input, Now, Relay, Settings};
+use mnm::relay::{Answer, Effect, Input, Now, Relay, Settings};
 use mnm::wire::{Dialect, Request, RequestLimits};
 use serde_json::Value;
 
@@ -44,6 +44,8 @@ pub struct Core {
     pub records: Vec<(Seq, Vec<u8>, bool)>,
     /// Records that the relay said may be forgotten.
     pub forgotten: BTreeSet<Seq>,
+    /// Answers to the operator's commands.
+    pub answers: Vec<(u64, Answer)>,
     /// What each link was sent and nobody took yet.
     pub sent: BTreeMap<LinkId, Vec<Frame>>,
     pub closed: BTreeSet<LinkId>,
@@ -65,6 +67,7 @@ impl Core {
             now: Now { mono: Mono(1), wall: Wall(1_600_000_000_000_000_000) },
             records,
             forgotten: BTreeSet::new(),
+            answers: Vec::new(),
             sent: BTreeMap::new(),
             closed: BTreeSet::new(),
             binding,
@@ -167,7 +170,10 @@ impl Core {
                 Effect::Cut { link } => {
                     self.closed.insert(link);
                 }
-                Effect::Answer { after, .. } => assert_eq!(after, self.binding, "law 1"),
+                Effect::Answer { ticket, after, answer } => {
+                    assert_eq!(after, self.binding, "law 1");
+                    self.answers.push((ticket, answer));
+                }
                 Effect::Forget { after, seq } => {
                     assert!(self.records.iter().any(|(s, ..)| *s == after), "what kills a record is a record");
                     assert!(seq <= after, "law 5: what kills a record comes after it");

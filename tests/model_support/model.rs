@@ -79,7 +79,7 @@ impl Predictor {
         if !shown.is_empty() {
             info["ohi"] = json!(shown);
         }
-        self.send(node, Out::Plain(json!({ "op": "tmtprev", "id": "1", "name": "mnm" })));
+        self.send(node, Out::Plain(json!({ "op": "tmtprev", "id": "1", "name": "mnm", "features": mnm::wire::reply::FEATURES })));
         self.send(node, Out::Plain(info));
         self.begin(node);
         self.model.announce(node);

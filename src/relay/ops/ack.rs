@@ -1,5 +1,6 @@
 //! Ack: a node has a message, so the relay forgets it for that node.
 
+use super::missed;
 use crate::base::Seq;
 use crate::ledger::Dead;
 use crate::relay::cx::{Cx, Me};
@@ -11,7 +12,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, id: &str) {
         log::debug!("{}: ack of something that is not outstanding", me.link);
         return;
     };
-    cx.journal.acked(me.node, cx.now.mono);
+    cx.saw(me.node);
     cx.journal.forget_later(dead, cx.now.mono);
     if let Some(login) = cx.sessions.get_mut(me.link).and_then(|session| session.login_mut())
         && let Some(at) = login.in_flight.iter().position(|delivery| delivery.message == message)
@@ -19,4 +20,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, id: &str) {
         login.in_flight.remove(at);
     }
     cx.pump(me.node);
+    if cx.ledger.missed(me.user).is_some() && !cx.is_full(me.user) {
+        missed::tell(cx, me.user);
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::check_room;
+use super::{check_room, missed};
 use crate::base::{LinkId, Mono, NodeDigest, NodeNo, Uid, UserNo, base32_decode};
 use crate::ledger::Ledger;
 use crate::limits::INFO_USERS_MAX;
-use crate::record::{Lane, Payload};
+use crate::record::{Lane, Payload, Role};
 use crate::relay::Effect;
 use crate::relay::cx::Cx;
+use crate::relay::fanout::Fanout;
 use crate::relay::online::Online;
 use crate::relay::session::{LoggedIn, Reason, Sessions, State};
 use crate::wire::reply::{self, Message};
@@ -19,15 +20,19 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, uid: &str, node: &str) -> Resul
     let digest = NodeDigest::of(&secret);
     let user = Uid::parse(uid).and_then(|uid| cx.ledger.user_of(&uid)).ok_or(Reason::LoginFailed)?;
     let node = user.node_with(&digest).ok_or(Reason::LoginFailed)?;
+    if user.role() == Role::Suspended {
+        return Err(Reason::Suspended);
+    }
     let (user_no, node_no, label) = (user.no(), node.no, node.label.to_owned());
-    let nodes = user.node_numbers().collect();
     free_node(cx, node_no)?;
     log::info!("{link}: user {} logged in on node {}", user_no.0, node_no.0);
     // Deliveries begin with `enter`, so the news of this login comes after what waited before it.
     enter(cx, link, user_no, node_no);
     if check_room(cx, 0).is_ok() {
+        let nodes = Fanout::own(cx, user_no);
         cx.post(user_no, nodes, Lane::Normal, &Message::Login { node: &label }, Payload::EMPTY);
     }
+    missed::tell(cx, user_no);
     Ok(())
 }
 
@@ -77,7 +82,20 @@ pub(super) fn enter(cx: &mut Cx<'_>, link: LinkId, user: UserNo, node: NodeNo) {
         cx.timers.arm(&mut session.armed, link, cx.now.mono.plus(cx.settings.timeouts.idle));
     }
     cx.online.enter(node, link);
+    cx.saw(node);
     cx.pump(node);
+}
+
+/// Ends a link once its output is written, with a reason for those who are told one.
+pub(in crate::relay) fn end_link(cx: &mut Cx<'_>, link: LinkId, reason: Option<Reason>) {
+    if let Some(reason) = reason {
+        cx.send(link, reply::quit(reason.words()));
+    }
+    depart(cx, link);
+    let Some(session) = cx.sessions.get_mut(link) else { return };
+    session.state = State::Closing(cx.now.mono);
+    cx.timers.arm(&mut session.armed, link, cx.now.mono.plus(cx.settings.timeouts.linger));
+    cx.out.push(Effect::Close { link, after: cx.journal.barrier });
 }
 
 /// The link is a node's no longer; those who see the user's presence learn it, if this was the last link that showed it.
@@ -90,6 +108,9 @@ pub(in crate::relay) fn depart(cx: &mut Cx<'_>, link: LinkId) {
     let Some(login) = cx.sessions.get(link).and_then(|session| session.login()) else { return };
     let (user, node, shows) = (login.user, login.node, login.shows_presence);
     cx.online.leave(node);
+    if cx.ledger.user(user).node_numbers().any(|other| other == node) {
+        cx.saw(node);
+    }
     if shows {
         let told = cx.presence.leave(user);
         super::ohi_edit::tell(cx, user, told, false);

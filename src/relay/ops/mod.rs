@@ -2,28 +2,38 @@
 //!
 //! A handler first finds out whether the request can be done and changes nothing; then it appends its records
 //! and posts its messages, all in one batch. It answers with the [`Stop`] that says why it did not, or with
-//! what it posted; the ack is written here, so that every op answers alike.
+//! what is [`Done`]; the ack is written here, so that every op answers alike.
 
 mod account;
 mod ack;
+mod ask;
 mod command;
+mod cork;
+mod drop_node;
 mod group_edit;
 mod group_invite;
+mod invite;
 mod login;
+mod missed;
 mod ohi_edit;
 mod ping;
 mod post;
 mod post_notify;
+mod reach;
 mod register;
 mod text;
 mod tmtprev;
 mod user_edit;
 
 use super::cx::{Cx, Me, Posted};
+use super::fanout::Fanout;
 use super::session::Reason;
 use super::upload::Data;
-use crate::base::LinkId;
-use crate::record::Payload;
+use crate::base::{LinkId, UserNo};
+use crate::ledger::Group;
+use crate::limits::NAME_MAX;
+use crate::record::{Payload, Role};
+use crate::wire::reply::Full;
 use crate::wire::{Dialect, Request, reply};
 
 /// What a sender is told while the disk is full.
@@ -43,15 +53,37 @@ impl From<Reason> for Stop {
     }
 }
 
-/// What a handler gives: the message that the request posted, if it did.
-type Outcome = Result<Option<Posted>, Stop>;
+/// What became of a request that was done.
+enum Done {
+    /// It posted nothing.
+    Nothing,
+    /// It posted this message.
+    Posted(Posted),
+    /// The node that asked was dropped, and this message posted.
+    Left(Posted),
+    /// It posted this message, which some members miss.
+    Partly(Posted, Full),
+    /// It was a question.
+    Listed(Listed),
+}
+
+/// The answer to a question.
+struct Listed {
+    what: &'static str,
+    list: Vec<serde_json::Value>,
+    /// Where to go on.
+    cursor: Option<String>,
+}
+
+type Outcome = Result<Done, Stop>;
 
 fn deny<T>(sentence: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Deny(sentence.into()))
 }
 
 pub(super) use command::run as command;
-pub(super) use login::{depart, is_busy};
+pub(super) use cork::release;
+pub(super) use login::{depart, end_link, is_busy};
 
 /// Does a request whose data is complete; `Err` says why its data was dropped.
 ///
@@ -63,7 +95,10 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, request: Request<'_>, data: Res
             tmtprev::run(cx, link);
             Ok(())
         }
-        Request::Register { new_node, new_alias, token } => register::run(cx, link, &new_node, new_alias.as_deref(), token),
+        Request::Register { new_node, new_alias, token, invite } => {
+            let wish = register::Wish { label: &new_node, alias: new_alias.as_deref(), invite: invite.as_deref(), token };
+            register::run(cx, link, &wish)
+        }
         Request::Login { uid, node } => login::run(cx, link, &uid, &node),
         Request::Quit => Err(Reason::Logout),
         Request::Pulse => Ok(()),
@@ -91,12 +126,10 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
         cx.journal.forget_later(chunks, cx.now.mono);
     }
     match outcome {
-        Ok(posted) => {
-            let old_dialect = cx.sessions.get(me.link).is_some_and(|session| session.dialect == Dialect::Draft2018);
-            let told = posted.as_ref().filter(|_| tells || old_dialect);
-            let frame = reply::ack(&id, told.map(|posted| (posted.id, posted.date.as_str())));
-            cx.send(me.link, frame);
-            Ok(())
+        Ok(done) => {
+            let leaves = matches!(done, Done::Left(_));
+            answer(cx, me, &id, tells, done);
+            if leaves { Err(Reason::NodeDropped) } else { Ok(()) }
         }
         Err(Stop::Deny(sentence)) => {
             log::debug!("{}: denied: {sentence}", me.link);
@@ -107,8 +140,40 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
     }
 }
 
+fn answer(cx: &mut Cx<'_>, me: Me, id: &str, tells: bool, done: Done) {
+    let (posted, full) = match done {
+        Done::Nothing => (None, Full::default()),
+        Done::Posted(posted) | Done::Left(posted) => (Some(posted), Full::default()),
+        Done::Partly(posted, full) => (Some(posted), full),
+        Done::Listed(Listed { what, list, cursor }) => {
+            return cx.send(me.link, reply::result(id, what, &list, cursor.as_deref()));
+        }
+    };
+    let old_dialect = cx.sessions.get(me.link).is_some_and(|session| session.dialect == Dialect::Draft2018);
+    let told = posted.as_ref().filter(|_| tells || old_dialect);
+    let frame = reply::ack(id, told.map(|posted| (posted.id, posted.date.as_str())), &full);
+    cx.send(me.link, frame);
+}
+
+/// Whether the account may do that at all.
+fn check_role(cx: &Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), Stop> {
+    let writes = matches!(
+        request,
+        Request::Post { .. } | Request::PostNotify { .. } | Request::Ping { .. } | Request::GroupInvite { .. } | Request::Invite { .. }
+    );
+    match cx.user(me).role() {
+        Role::Receive if writes => deny("this account may receive only"),
+        Role::Full | Role::Receive | Role::Suspended => Ok(()),
+    }
+}
+
 fn member_op(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Data<'_>) -> Outcome {
+    check_role(cx, me, &request)?;
     match request {
+        Request::Ask { what, cursor, gid, .. } => ask::run(cx, me, &what, cursor.as_deref(), gid.as_deref()),
+        Request::Reach { list, policy, .. } => reach::run(cx, me, list.as_ref(), policy.as_deref()),
+        Request::Cork { until, users, .. } => cork::run(cx, me, until.as_deref(), users.as_deref()),
+        Request::Invite { uses, expires, gid, .. } => invite::run(cx, me, uses, expires.as_deref(), gid.as_deref()),
         Request::UserEdit { edit, .. } => user_edit::run(cx, me, &edit),
         Request::OhiEdit { users, act, .. } => ohi_edit::run(cx, me, &users, act),
         Request::GroupInvite { gid, from, to, body, .. } => {
@@ -129,7 +194,13 @@ fn member_op(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Data<'_>) -> O
 /// The id to answer to, and whether the answer tells what was posted in either numbering.
 fn answer_of<'a>(request: &'a Request<'_>) -> (&'a str, bool) {
     match request {
-        Request::UserEdit { id, .. } | Request::OhiEdit { id, .. } | Request::GroupEdit { id, .. } => (id, false),
+        Request::UserEdit { id, .. }
+        | Request::OhiEdit { id, .. }
+        | Request::GroupEdit { id, .. }
+        | Request::Ask { id, .. }
+        | Request::Reach { id, .. }
+        | Request::Cork { id, .. }
+        | Request::Invite { id, .. } => (id, false),
         Request::GroupInvite { id, .. } | Request::Post { id, .. } | Request::PostNotify { id, .. } | Request::Ping { id, .. } => {
             (id, true)
         }
@@ -152,19 +223,19 @@ pub(super) fn foresee(cx: &mut Cx<'_>, me: Me, request: &Request<'_>) -> Result<
     if len > cx.journal.disk {
         return Err(STORAGE_FULL.to_owned());
     }
-    let found = match request {
+    let found = check_role(cx, me, request).and_then(|()| match request {
         Request::Post { to, .. } => post::resolve(cx, me, to).map(drop),
         Request::PostNotify { to, note_to, .. } => post::resolve(cx, me, to).and_then(|_| post::resolve(cx, me, note_to)).map(drop),
         _ => Ok(()),
-    };
+    });
     match found {
         Err(Stop::Deny(sentence)) => Err(sentence),
         Ok(()) | Err(Stop::Refuse(_)) => Ok(()),
     }
 }
 
-/// The bound on a message's data, and room for what of it is not in the log yet, with the list of its recipients' devices.
-fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], nodes: usize) -> Result<(), Stop> {
+/// The bound on a message's data, and room for what of it is not in the log yet, with the lists of its recipients' devices.
+fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], fanouts: &[&Fanout]) -> Result<(), Stop> {
     if len > cx.settings.message_max {
         return deny(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
     }
@@ -172,21 +243,51 @@ fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], nodes: usize) ->
         Payload::Inline(octets) => octets.len() as u64,
         Payload::Chunks(chunks) => 10 * chunks.len() as u64,
     };
-    check_room(cx, payloads.iter().map(yet_to_store).sum::<u64>() + OCTETS_PER_NODE * nodes as u64)
+    let lists = fanouts.iter().map(|fanout| fanout.octets()).sum::<u64>();
+    check_room(cx, payloads.iter().map(yet_to_store).sum::<u64>() + lists)
 }
 
 /// Room for news to all who joined a group.
 fn check_group_room(cx: &mut Cx<'_>, gid: &str, len: u64) -> Result<(), Stop> {
-    let nodes = cx.ledger.group_by_name(gid).map_or(0, |group| cx.ledger.group_nodes(group, None).count());
+    let nodes = cx.ledger.group_by_name(gid).map_or(0, |group| news_of(cx, group));
     cx.journal.work += nodes;
-    check_room(cx, len + OCTETS_PER_NODE * nodes as u64)
+    check_room(cx, len + OCTETS_OF_NEWS * nodes as u64)
 }
 
-/// What a record's list of recipients takes for each, at most.
-const OCTETS_PER_NODE: u64 = 5;
+/// How many nodes get news of a group.
+fn news_of(cx: &Cx<'_>, group: &Group) -> usize {
+    group.joined().map(|(user, _)| cx.ledger.user(user).nodes().len()).sum()
+}
+
+/// What the log takes of a group's news for each node at most: its number, twice if it is held back, or what its user misses.
+const OCTETS_OF_NEWS: u64 = 128;
 
 /// Room for a request's records: its data and some kilobytes of what goes with it.
 fn check_room(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
     const AROUND_IT: u64 = 16 << 10;
     if cx.has_room(len + AROUND_IT) { Ok(()) } else { deny(STORAGE_FULL) }
+}
+
+/// As much of what a peer has said as is told back to it.
+fn shown(text: &str) -> String {
+    text.chars().take(NAME_MAX).collect()
+}
+
+/// Refuses what names a user whose queue is full; `key` is where, `name` is how.
+fn full<T>(key: &str, name: &str) -> Result<T, Stop> {
+    deny(format!("{key}: the queue of {} is full, try again later", shown(name)))
+}
+
+/// Room for the new states of a user that a request may write.
+fn check_user_room(cx: &Cx<'_>, user: UserNo) -> Result<(), Stop> {
+    check_room(cx, 2 * cx.ledger.user(user).octets() as u64)
+}
+
+/// Ends all links of a user with a reason.
+fn end_link_of(cx: &mut Cx<'_>, user: UserNo, reason: Reason) {
+    let links: Vec<LinkId> = cx.ledger.user(user).node_numbers().filter_map(|node| cx.online.link(node)).collect();
+    for link in links {
+        log::info!("{link} ends: {reason}");
+        end_link(cx, link, Some(reason));
+    }
 }

@@ -1,10 +1,12 @@
 //! OhiEdit: to whom one shows that one is here.
 
-use super::{Outcome, check_room, deny};
-use crate::base::{Uid, UserNo};
+use super::post::reached;
+use super::{Done, Outcome, check_room, deny};
+use crate::base::UserNo;
 use crate::limits::PRESENCE_MAX;
 use crate::record::{Lane, Payload};
 use crate::relay::cx::{Cx, Me};
+use crate::relay::fanout::Fanout;
 use crate::wire::reply::{self, Message};
 use crate::wire::{Dialect, OhiAct, Recipient};
 
@@ -12,8 +14,8 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, users: &[Recipient<'_>], act: OhiAct)
     check_room(cx, 0)?;
     let mut named = Vec::with_capacity(users.len());
     for entry in users {
-        match Uid::parse(&entry.id).and_then(|uid| cx.ledger.user_of(&uid)) {
-            Some(user) => named.push(user.no()),
+        match reached(cx, me.user, &entry.id) {
+            Some(user) => named.push(user),
             None => return deny(format!("for: user {} is unknown", entry.id.chars().take(64).collect::<String>())),
         }
     }
@@ -28,12 +30,12 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, users: &[Recipient<'_>], act: OhiAct)
     let changes = !changed.is_empty();
     tell(cx, me.user, changed, show);
     if !echoes || !changes {
-        return Ok(None);
+        return Ok(Done::Nothing);
     }
     let uids: Vec<String> = users.iter().map(|entry| entry.id.clone().into_owned()).collect();
-    let nodes = cx.user(me).node_numbers().collect();
+    let nodes = Fanout::own(cx, me.user);
     let message = Message::OhiEdit { users: &uids, act: act.word() };
-    Ok(Some(cx.post(me.user, nodes, Lane::Normal, &message, Payload::EMPTY)))
+    Ok(Done::Posted(cx.post(me.user, nodes, Lane::Normal, &message, Payload::EMPTY)))
 }
 
 /// The link takes part in its user's presence from now on. Whether the other nodes are told of this edit:

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Stop, check_size, deny};
-use crate::base::{NodeNo, Uid};
+use super::{Done, Outcome, Stop, check_size, deny, full, shown};
+use crate::base::{NodeNo, Uid, UserNo};
 use crate::ledger::Group;
 use crate::limits::FANOUT_MAX;
-use crate::record::{Lane, Payload, Standing};
+use crate::record::{Lane, Payload, Standing, Who};
 use crate::relay::cx::{Cx, Me};
+use crate::relay::fanout::Fanout;
 use crate::wire::reply::Message;
 use crate::wire::{Body, Recipient};
 
@@ -18,38 +19,51 @@ const NAMED_MAX: usize = 4 * FANOUT_MAX;
 
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>], body: Body, payload: Payload<'_>) -> Outcome {
     let mut nodes = resolve(cx, me, to)?;
-    nodes.extend(cx.other_nodes(me));
-    check_fanout(&nodes)?;
-    check_size(cx, body.len, &[&payload], nodes.len())?;
+    nodes.add_or_miss(cx, me.user, Some(me.node));
+    nodes.settle();
+    check_fanout(&nodes.nodes)?;
+    check_size(cx, body.len, &[&payload], &[&nodes])?;
+    let full = nodes.full();
     let posted = cx.post(me.user, nodes, Lane::Normal, &Message::Delivery { body, notify: None }, payload);
-    Ok(Some(posted))
+    Ok(Done::Partly(posted, full))
 }
 
-/// The nodes that a list of recipients means. All of the list, or nothing.
-pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Vec<NodeNo>, Stop> {
-    let mut nodes = Vec::with_capacity(to.len() + 1);
+/// Whom a list of recipients means. All of the list, or nothing.
+pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<Fanout, Stop> {
+    let mut nodes = Fanout::new(me.user);
     // A recipient that is named often is looked up once: a group may be large, and the list long.
     let mut seen = BTreeSet::new();
     for recipient in to.iter().filter(|recipient| to.len() == 1 || seen.insert((recipient.kind, &recipient.id))) {
         if recipient.kind == Some(TO_USER) {
-            let Some(user) = Uid::parse(&recipient.id).and_then(|uid| cx.ledger.user_of(&uid)) else {
+            let Some(user) = reached(cx, me.user, &recipient.id) else {
                 return deny(format!("for: user {} is unknown", recipient.id));
             };
-            nodes.extend(user.node_numbers());
+            if !nodes.add_if_fits(cx, user, None) {
+                return full("for", &recipient.id);
+            }
         } else {
             let group = group_of(cx, me, &recipient.id)?;
             let except = if recipient.kind == Some(TO_GROUP_AND_SELF) { None } else { Some(me.user) };
-            nodes.extend(cx.ledger.group_nodes(group, except));
+            for (user, member) in group.joined() {
+                if Some(user) != except && !cx.ledger.blocks(user, me.user) {
+                    nodes.add_member(cx, user, &member.alias);
+                }
+            }
         }
         // Large groups that overlap are counted twice, but not for ever.
-        if nodes.len() > NAMED_MAX {
+        if nodes.nodes.len() > NAMED_MAX {
             return deny(format!("for: these groups have more than {NAMED_MAX} devices, too many for one message"));
         }
     }
-    cx.journal.work += nodes.len();
-    nodes.sort_unstable();
-    nodes.dedup();
+    cx.journal.work += nodes.nodes.len();
+    nodes.settle();
     Ok(nodes)
+}
+
+/// Who has a uid and is reached by somebody.
+pub(super) fn reached(cx: &Cx<'_>, from: UserNo, uid: &str) -> Option<UserNo> {
+    let user = Uid::parse(uid).and_then(|uid| cx.ledger.user_of(&uid))?.no();
+    cx.ledger.reaches(from, user).then_some(user)
 }
 
 /// One record names all recipients of a post.
@@ -60,14 +74,18 @@ pub(super) fn check_fanout(nodes: &[NodeNo]) -> Result<(), Stop> {
     deny(format!("for: {} devices are more than the {FANOUT_MAX} that one message can go to", nodes.len()))
 }
 
-/// A group that the sender may post to: joined or invited.
+/// A group that the sender may post to.
 fn group_of<'a>(cx: &'a Cx<'_>, me: Me, gid: &str) -> Result<&'a Group, Stop> {
-    let shown: String = gid.chars().take(255).collect();
     let Some(group) = cx.ledger.group_by_name(gid) else {
-        return deny(format!("for: group {shown} is unknown"));
+        return deny(format!("for: group {} is unknown", shown(gid)));
     };
-    match group.member(me.user).map(|member| member.standing) {
-        Some(Standing::Joined | Standing::Invited) => Ok(group),
-        Some(Standing::Barred) | None => deny(format!("for: sender is not a member of group {shown}")),
+    match (group.rules().post, group.member(me.user).map(|member| member.standing)) {
+        (Who::Members, Some(Standing::Joined | Standing::Invited)) => Ok(group),
+        (Who::Moderators, Some(Standing::Joined)) if group.is_moderated_by(me.user) => Ok(group),
+        (Who::Anyone, None | Some(Standing::Joined | Standing::Invited)) => Ok(group),
+        (Who::Moderators, Some(Standing::Joined | Standing::Invited)) => deny(format!("for: only moderators post to group {}", shown(gid))),
+        (_, Some(Standing::Barred)) | (Who::Members | Who::Moderators, None) => {
+            deny(format!("for: sender is not a member of group {}", shown(gid)))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! PostNotify: a message to some, and a note of it to them and others.
 
 use super::post::{check_fanout, resolve};
-use super::{Outcome, check_size};
+use super::{Done, Outcome, check_size};
 use crate::record::Lane;
 use crate::relay::cx::{Cx, Me};
 use crate::relay::upload::Data;
@@ -20,17 +20,21 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, lists: &Lists<'_>, [note, all]: [Body
     let mut nodes = resolve(cx, me, lists.to)?;
     let mut note_nodes = resolve(cx, me, lists.note_to)?;
     note_nodes.extend(&nodes);
-    note_nodes.extend(cx.other_nodes(me));
+    note_nodes.add_or_miss(cx, me.user, Some(me.node));
     if !lists.not_self {
-        nodes.extend(cx.other_nodes(me));
+        nodes.add_or_miss(cx, me.user, Some(me.node));
     }
-    check_fanout(&nodes)?;
-    check_fanout(&note_nodes)?;
-    check_size(cx, all.len, &[&data.note, &data.body], nodes.len() + note_nodes.len())?;
+    nodes.settle();
+    note_nodes.settle();
+    check_fanout(&nodes.nodes)?;
+    check_fanout(&note_nodes.nodes)?;
+    check_size(cx, all.len, &[&data.note, &data.body], &[&nodes, &note_nodes])?;
+    // Whoever misses the message misses the note of it.
+    let full = note_nodes.full();
     let told = lists.to.len() + lists.note_to.len() + usize::from(!lists.not_self);
     let body = Body { len: all.len - note.len, ..all };
     let message = Message::Delivery { body, notify: Some(told as u64) };
     let posted = cx.post(me.user, nodes, Lane::Normal, &message, data.body);
     cx.post(me.user, note_nodes, Lane::Normal, &Message::Notify { post_id: posted.id, body: note }, data.note);
-    Ok(Some(posted))
+    Ok(Done::Partly(posted, full))
 }

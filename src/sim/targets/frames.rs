@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::Prng;
 use crate::limits::{HEADER_MAX, HEADER_MIN, ID_TEXT_MAX, LABEL_MAX, RECIPIENTS_MAX, REQUEST_ID_MAX, TEXT_MAX_BYTES};
-use crate::wire::{Body, Dialect, Edit, FrameError, FrameReader, GroupAct, HeaderWriter, OhiAct, Piece, Recipient, Request};
+use crate::wire::{Body, Dialect, Edit, FrameError, FrameReader, GroupAct, HeaderWriter, OhiAct, Piece, ReachList, Recipient, Request};
 use crate::wire::{RequestError, RequestLimits, write_json};
 
 /// How much a string grows at most when it is escaped: `<` takes six octets.
@@ -128,8 +128,9 @@ fn check_bounds(request: &Request<'_>) {
     assert!(body.head <= body.len && body.len <= i64::MAX as u64);
     match request {
         Request::TmtpRev | Request::Pulse | Request::Quit => {}
-        Request::Register { new_node, new_alias, token: _ } => {
+        Request::Register { new_node, new_alias, token: _, invite } => {
             check_label(new_node);
+            assert!(!matches!(invite.as_deref(), Some("")));
             assert!(!matches!(new_alias.as_deref(), Some("" | "_")));
         }
         Request::Login { uid, node } => {
@@ -139,14 +140,21 @@ fn check_bounds(request: &Request<'_>) {
         Request::UserEdit { id, edit } => {
             check_text(id, REQUEST_ID_MAX);
             match edit {
-                Edit::Alias(alias) => check_text(alias, HEADER_MAX),
+                Edit::Alias { alias, uses, .. } => {
+                    check_text(alias, HEADER_MAX);
+                    assert!(uses.is_none_or(|uses| uses <= i64::MAX as u64));
+                }
+                Edit::DropAlias(alias) => check_text(alias, HEADER_MAX),
+                Edit::DropNode { node, of } => {
+                    check_text(node, HEADER_MAX);
+                    of.iter().for_each(|uid| check_text(uid, ID_TEXT_MAX));
+                }
                 Edit::Node(label) => check_label(label),
             }
         }
         Request::OhiEdit { id, users, act: _ } => {
             check_text(id, REQUEST_ID_MAX);
-            assert!(!users.is_empty() && users.len() <= RECIPIENTS_MAX);
-            users.iter().for_each(|user| check_text(&user.id, ID_TEXT_MAX));
+            check_users(users);
         }
         Request::GroupInvite { id, gid, from, to, body } => {
             check_text(id, REQUEST_ID_MAX);
@@ -161,6 +169,8 @@ fn check_bounds(request: &Request<'_>) {
             match act {
                 GroupAct::Join(alias) => alias.iter().for_each(|alias| check_text(alias, HEADER_MAX)),
                 GroupAct::Alias(alias) | GroupAct::Drop(alias) => check_text(alias, HEADER_MAX),
+                GroupAct::Set { invite, post, roster } => assert!(invite.is_some() || post.is_some() || roster.is_some()),
+                GroupAct::Moderator { to, role } => [to, role].into_iter().for_each(|text| check_text(text, HEADER_MAX)),
             }
         }
         Request::Post { id, to, body } => {
@@ -182,6 +192,21 @@ fn check_bounds(request: &Request<'_>) {
             assert!(body.len <= TEXT_MAX_BYTES as u64);
         }
         Request::Ack { id } => check_text(id, REQUEST_ID_MAX),
+        Request::Ask { id, what, .. } => {
+            check_text(id, REQUEST_ID_MAX);
+            check_text(what, HEADER_MAX);
+        }
+        Request::Reach { id, list, policy } => {
+            check_text(id, REQUEST_ID_MAX);
+            assert!(list.is_some() || policy.is_some());
+            list.iter().for_each(|list| check_users(&list.users));
+        }
+        Request::Cork { id, until, users } => {
+            check_text(id, REQUEST_ID_MAX);
+            assert!(until.is_some() || users.is_none());
+            users.iter().for_each(|users| check_users(users));
+        }
+        Request::Invite { id, .. } => check_text(id, REQUEST_ID_MAX),
     }
 }
 
@@ -193,6 +218,11 @@ fn check_text(text: &str, max: usize) {
 fn check_label(label: &str) {
     check_text(label, 3 * LABEL_MAX);
     assert!(!label.contains(char::is_control));
+}
+
+fn check_users(users: &[Recipient<'_>]) {
+    assert!(!users.is_empty() && users.len() <= RECIPIENTS_MAX);
+    users.iter().for_each(|user| check_text(&user.id, ID_TEXT_MAX));
 }
 
 fn check_recipients(list: &[Recipient<'_>]) {
@@ -211,7 +241,10 @@ fn check_strict(frame: &Taken, begin: Dialect) {
     let strict = RequestLimits { recipients_max: FEW };
     let mut dialect = if begin == Dialect::Unlatched { frame.dialect } else { begin };
     let most = match &frame.request {
-        Request::OhiEdit { users: list, .. } | Request::Post { to: list, .. } => list.len(),
+        Request::OhiEdit { users: list, .. }
+        | Request::Post { to: list, .. }
+        | Request::Reach { list: Some(ReachList { users: list, .. }), .. }
+        | Request::Cork { users: Some(list), .. } => list.len(),
         Request::PostNotify { to, note_to, .. } => to.len().max(note_to.len()),
         _ => 0,
     };
@@ -247,29 +280,45 @@ fn write(request: &Request<'_>, dialect: Dialect) -> Vec<u8> {
     let writer = HeaderWriter::new();
     let writer = match request {
         Request::TmtpRev => writer.text("id", "1").number("op", 0),
-        Request::Register { new_node, new_alias, token } => {
-            let writer = writer.optional("newalias", new_alias.as_deref()).text("newnode", new_node);
+        Request::Register { new_node, new_alias, token, invite } => {
+            let writer = writer.optional("invite", invite.as_deref()).optional("newalias", new_alias.as_deref()).text("newnode", new_node);
             let writer = if *token { writer.raw("oidc", |out| out.extend_from_slice(b"{}")) } else { writer };
             writer.number("op", 1)
         }
         Request::Login { uid, node } => writer.text("node", node).number("op", 2).text("uid", uid),
         Request::UserEdit { id, edit } => {
-            let writer = writer.text("id", id);
-            let writer = match edit {
-                Edit::Alias(alias) => writer.text("newalias", alias),
-                Edit::Node(label) => writer.text("newnode", label),
-            };
-            writer.number("op", 3)
+            let op = |writer: HeaderWriter| writer.number("op", 3);
+            match edit {
+                Edit::Alias { alias, uses, expires } => {
+                    let writer = op(writer.optional("expires", expires.as_deref()).text("id", id).text("newalias", alias));
+                    match uses {
+                        Some(uses) => writer.number("uses", *uses),
+                        None => writer,
+                    }
+                }
+                Edit::Node(label) => op(writer.text("id", id).text("newnode", label)),
+                Edit::DropAlias(alias) => op(writer.text("dropalias", alias).text("id", id)),
+                Edit::DropNode { node, of } => op(writer.text("dropnode", node).text("id", id)).optional("uid", of.as_deref()),
+            }
         }
         Request::OhiEdit { id, users, act } => list(writer, "for", users).text("id", id).number("op", 4).text("type", OhiAct::word(*act)),
         Request::GroupInvite { id, gid, from, to, .. } => {
             with_data(writer).optional("from", from.as_deref()).text("gid", gid).text("id", id).number("op", 5).text("to", to)
+        }
+        Request::GroupEdit { id, gid, act: GroupAct::Set { invite, post, roster } } => {
+            let writer = writer.text("act", "set").text("gid", gid).text("id", id).optional("invite", invite.as_deref());
+            writer.number("op", 6).optional("post", post.as_deref()).optional("roster", roster.as_deref())
+        }
+        Request::GroupEdit { id, gid, act: GroupAct::Moderator { to, role } } => {
+            let writer = writer.text("act", "moderator").text("gid", gid).text("id", id).number("op", 6);
+            writer.text("role", role).text("to", to)
         }
         Request::GroupEdit { id, gid, act } => {
             let (word, alias, to) = match act {
                 GroupAct::Join(alias) => ("join", alias.as_deref(), None),
                 GroupAct::Alias(alias) => ("alias", Some(alias.as_ref()), None),
                 GroupAct::Drop(to) => ("drop", None, Some(to.as_ref())),
+                GroupAct::Set { .. } | GroupAct::Moderator { .. } => unreachable!("written above"),
             };
             let writer = writer.text("act", word).text("gid", gid).text("id", id).optional("newalias", alias);
             writer.number("op", 6).optional("to", to)
@@ -286,6 +335,32 @@ fn write(request: &Request<'_>, dialect: Dialect) -> Vec<u8> {
         Request::Ack { id } => writer.text("id", id).number("op", 9 + shift).text("type", "ok"),
         Request::Pulse => writer.number("op", 10 + shift),
         Request::Quit => writer.number("op", 11 + shift),
+        Request::Ask { id, what, cursor, gid } => {
+            let writer = writer.optional("cursor", cursor.as_deref()).optional("gid", gid.as_deref());
+            writer.text("id", id).number("op", 16).text("what", what)
+        }
+        Request::Reach { id, list: named, policy } => {
+            let writer = match named {
+                Some(named) => list(writer.text("act", &named.act), "for", &named.users),
+                None => writer,
+            };
+            writer.text("id", id).number("op", 17).optional("policy", policy.as_deref())
+        }
+        Request::Cork { id, until, users } => {
+            let writer = match users {
+                Some(users) => list(writer, "for", users),
+                None => writer,
+            };
+            writer.text("id", id).number("op", 18).optional("until", until.as_deref())
+        }
+        Request::Invite { id, uses, expires, gid } => {
+            let writer = writer.optional("expires", expires.as_deref()).optional("gid", gid.as_deref());
+            let writer = writer.text("id", id).number("op", 19);
+            match uses {
+                Some(uses) => writer.number("uses", *uses),
+                None => writer,
+            }
+        }
     };
     writer.finish()
 }

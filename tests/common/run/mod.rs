@@ -257,7 +257,7 @@ impl Run<'_> {
         self.connect(name)?;
         self.request(name, json!({"op": 0, "id": "1"}), b"")?;
         self.let_go(None);
-        self.take(name, json!({"id": "1", "name": "*", "op": "tmtprev"}))
+        self.take(name, json!({"features": "*", "id": "1", "name": "*", "op": "tmtprev"}))
     }
 
     fn member(&mut self, name: &str, alias: Option<&str>) -> Done {
@@ -270,7 +270,7 @@ impl Run<'_> {
         };
         self.request(name, request, b"")?;
         self.let_go(None);
-        self.take(name, json!({"id": "1", "name": "*", "op": "tmtprev"}))?;
+        self.take(name, json!({"features": "*", "id": "1", "name": "*", "op": "tmtprev"}))?;
         self.take(name, json!({"nodeid": format!("${name}.node"), "op": "registered", "uid": format!("${name}.uid")}))?;
         self.take(name, json!({"info": "login ok", "op": "info"}))
     }
@@ -281,7 +281,7 @@ impl Run<'_> {
         self.request(name, json!({"op": 0, "id": "1"}), b"")?;
         self.request(name, json!({"op": 2, "uid": uid, "node": node}), b"")?;
         self.let_go(None);
-        self.take(name, json!({"id": "1", "name": "*", "op": "tmtprev"}))?;
+        self.take(name, json!({"features": "*", "id": "1", "name": "*", "op": "tmtprev"}))?;
         self.take(name, json!({"info": "login ok", "op": "info"}))
     }
 
