@@ -174,6 +174,11 @@ impl Device {
         self.asking.len() < self.hurry && self.calm.is_none_or(|left| left > 0)
     }
 
+    /// It does not ask again for what would keep messages back for long.
+    pub(super) fn forget_corks(&mut self) {
+        self.asking.retain(|asking| !matches!(*asking.ask, Ask::Cork { until: Some(_), .. }));
+    }
+
     /// It has said goodbye, and gives the relay until then to answer.
     pub(super) fn postpone_leaving(&mut self, until: u64) {
         self.leave_at = until;

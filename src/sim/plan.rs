@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::prng::Prng;
 use crate::record::Mode;
-use crate::relay::{Quotas, Settings, Timeouts};
+use crate::relay::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
 /// Whether worlds use the protocol's second part.
-const EXTENDED: bool = false;
+const EXTENDED: bool = true;
+/// Whether sites have rules of their own for names.
+const STRICT_NAMES: bool = false;
 
 /// How a disk's power or process ends.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +184,11 @@ impl Plan {
         };
         let (register, quotas) = self.extensions.as_ref().map(|more| (more.mode, more.quotas)).unwrap_or_default();
         let (message_max, chunk) = (self.message_max as u64, self.chunk);
-        Settings { timeouts, window: self.window, message_max, chunk, register, quotas, ..Settings::default() }
+        let names = match STRICT_NAMES {
+            true => NameRules::default(),
+            false => NameRules { reserved: Vec::new(), lookalikes: Lookalikes::Allow, ..NameRules::default() },
+        };
+        Settings { timeouts, window: self.window, message_max, chunk, register, quotas, names, ..Settings::default() }
     }
 }
 

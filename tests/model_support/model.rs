@@ -148,7 +148,7 @@ impl Predictor {
         for (no, pace) in &mut self.pace {
             let model = &self.model;
             let lane_of = |message: &MessageNo| model.lane(*no, *message);
-            for lane in [Lane::Urgent, Lane::Freed, Lane::Normal] {
+            for lane in [Lane::Urgent, Lane::Held, Lane::Normal] {
                 if model.is_corked(*no, lane) {
                     continue;
                 }

@@ -49,9 +49,13 @@ impl Checks {
         let last = side.position.get(&lane).copied();
         let from = last.map_or(0, |last| owed.partition_point(|no| *no <= last));
         let skipped = owed[from..].iter().take_while(|no| **no < message).find(|no| in_lane(**no));
-        // What a cork has kept back that is over comes before all else that is not on its way.
-        let late = |no: &&usize| lane == Lane::Normal && self.model.lane(node, **no) == Lane::Freed && !side.sent_here.contains_key(no);
-        let skipped = skipped.or_else(|| owed.iter().find(late));
+        // What a cork has kept back comes before all else that is not on its way, and what one sender posts keeps its order in any case.
+        let sender = |no: usize| &self.model.messages[no].header["from"];
+        let ahead = |no: &&usize| {
+            let held = lane == Lane::Normal && self.model.lane(node, **no) == Lane::Held && !side.sent_here.contains_key(no);
+            held && (!self.model.is_corked(node, Lane::Held) || **no < message && sender(**no) == sender(message))
+        };
+        let skipped = skipped.or_else(|| owed.iter().find(ahead));
         let in_order = last.is_none_or(|last| last < message) && skipped.is_none();
         ensure(Oracle::Order, in_order, || {
             let show = |no: &usize| format!("{no} ({:x?}: {})", self.seqs.get(no), self.model.messages[*no].header);

@@ -101,15 +101,17 @@ impl Model {
         if guesses.filter(|at| *at + HOUR > moment).count() >= self.settings.quotas.wrong_codes {
             return Err("register failure: too many wrong invite codes from this address, try again in an hour");
         }
-        let Some(text) = read_code(code) else { return Err("register failure: the invite code has a typing error") };
-        if self.site.codes.iter().any(|code| code.text == text && code.is_good(now)) {
-            return Ok(());
-        }
+        let text = read_code(code);
+        let reason = match &text {
+            Some(text) if self.site.codes.iter().any(|code| code.text == *text && code.is_good(now)) => return Ok(()),
+            Some(_) => "register failure: the invite code is not valid",
+            None => "register failure: the invite code has a typing error",
+        };
         self.site.wrong_codes += 1;
         if let Some(place) = place {
             self.site.guesses.entry(place).or_default().push(moment);
         }
-        Err("register failure: the invite code is not valid")
+        Err(reason)
     }
 
     /// Registers a user who may, under the uid that the relay chose, with a first node, which is online; whether all went well that
@@ -158,13 +160,14 @@ impl Model {
 
     pub(super) fn make_code(&mut self, user: UserNo, uses: Option<u64>, expires: Option<&str>, gid: Option<&str>) -> Outcome {
         let life = MEMBER_INVITE_LIFE.as_nanos() as u64;
-        let (uses, expires) = (uses.unwrap_or(1), expires.map_or(Ok(self.now + life), |text| self.limit(text))?);
+        // What nobody has asked for is in whole seconds.
+        let (uses, in_a_while) = (uses.unwrap_or(1), (self.now + life) / 1_000_000_000 * 1_000_000_000);
+        let expires = expires.map_or(Ok(in_a_while), |text| self.limit(text))?;
         let good = self.site.codes.iter().filter(|code| code.maker == Some(user) && code.is_good(self.now)).count();
         let may_not = gid.is_some_and(|gid| !self.may_invite(user, gid));
         if !(1..=MEMBER_INVITE_USES_MAX).contains(&uses) || good >= self.settings.quotas.member_invites || may_not {
             return Err(Refusal::Any);
         }
-        let expires = expires / 1_000_000 * 1_000_000;
         let groups = gid.map(str::to_owned).into_iter().collect();
         self.site.codes.push(Code { text: String::new(), uses, expires: Some(expires), role: Role::Full, maker: Some(user), groups });
         let entries = vec![json!({ "expires": time(expires), "uses": uses })];

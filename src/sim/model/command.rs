@@ -1,6 +1,6 @@
 //! What the operator wants done.
 
-use super::{Code, Model, Nanos, Node, NodeNo, UserNo};
+use super::{Code, Model, Nanos, NodeNo, UserNo};
 use crate::record::Role;
 use crate::relay::{Command, MemberInfo, NodeInfo, Whom};
 
@@ -56,10 +56,11 @@ impl Model {
                 Predicted::Done
             }
             Command::NewNode(whom, label) => {
-                let user = self.find(whom).filter(|user| self.nodes_of(*user).len() < self.settings.quotas.nodes);
-                let Some(user) = user else { return Predicted::Refused };
-                self.nodes.push(Node::new(user, label, None));
-                Predicted::Node(self.nodes.len() - 1)
+                let Some(user) = self.find(whom) else { return Predicted::Refused };
+                // It starts with what waits for the oldest that is left.
+                let oldest = self.nodes_of(user).first().copied();
+                let made = self.new_node(user, oldest, label);
+                made.map_or(Predicted::Refused, |_| Predicted::Node(self.nodes.len() - 1))
             }
         }
     }
@@ -77,7 +78,7 @@ impl Model {
             let (node, (count, bytes)) = (&self.nodes[no], self.load(no));
             NodeInfo { node: no.to_string(), label: node.label.clone(), made: None, seen: None, online: node.link.is_some(), count, bytes }
         };
-        let aliases = me.names(self.now).into_iter().map(str::to_owned).collect();
+        let aliases = me.aliases.iter().map(|alias| alias.name.clone()).collect();
         MemberInfo {
             uid: me.uid.clone(),
             role: me.role,

@@ -14,7 +14,7 @@ impl Model {
             "account" => vec![json!({ "admin": me.admin.then_some(true), "role": word(me.role), "uid": me.uid })],
             "nodes" => self.nodes_of(user).into_iter().map(|no| self.node_entry(no, node)).collect(),
             "aliases" => {
-                let known = me.aliases.iter().filter(|alias| !alias.has_expired(self.now));
+                let known = me.aliases.iter();
                 known.map(|alias| json!({ "alias": alias.name, "uses": alias.uses, "expires": alias.expires.map(time) })).collect()
             }
             "groups" => {
@@ -36,9 +36,9 @@ impl Model {
                 all
             }
             "cork" => {
-                let until = me.cork.iter().map(|cork| json!({ "until": time(cork.until) }));
-                let names = me.cork.iter().filter_map(|cork| cork.from.as_ref()).flatten();
-                until.chain(names.map(|uid| json!({ "uid": uid }))).collect()
+                let until = json!({ "until": time(me.cork.until) });
+                let names = me.cork.names.iter().filter(|_| !me.cork.all).map(|uid| json!({ "uid": uid }));
+                std::iter::once(until).chain(names).filter(|_| me.cork.holds(self.now)).collect()
             }
             "invites" => {
                 ordered = false;
@@ -99,7 +99,7 @@ impl Model {
         let loads: Vec<(u64, u64)> = nodes.iter().map(|node| self.load(*node)).collect();
         let most = |part: fn(&(u64, u64)) -> u64| loads.iter().map(part).max().unwrap_or(0);
         let rows = [
-            ("aliases", quotas.aliases as u64, me.names(self.now).len() as u64),
+            ("aliases", quotas.aliases as u64, me.aliases.len() as u64),
             ("failed_pings", quotas.failed_pings as u64, recent(&me.tally.failed)),
             ("groups", quotas.groups as u64, self.joined_count(user) as u64),
             ("invites", quotas.member_invites as u64, codes),

@@ -67,8 +67,6 @@ pub struct Readings {
     pub own_alias_is_acked: bool,
     /// Whether who is only invited to a group may change the alias there.
     pub invitee_changes_alias: bool,
-    /// Whether a cork without names makes one with names a cork for all, or replaces its time only.
-    pub cork_for_all_forgets_names: bool,
     /// Whether it is decided once for a request whose queue is full, or for each of its messages.
     pub full_is_decided_once: bool,
 }
@@ -80,7 +78,6 @@ impl Readings {
         init_replaces: false,
         own_alias_is_acked: true,
         invitee_changes_alias: true,
-        cork_for_all_forgets_names: true,
         full_is_decided_once: false,
     };
 }
@@ -106,8 +103,8 @@ pub struct Model {
     pub site: Site,
     /// Presence that was told since somebody last looked.
     pub told: Vec<Told>,
-    /// The latest time at which a cork has ended.
-    uncorked: Nanos,
+    /// The latest time at which something has ended by the clock.
+    ended: Nanos,
     /// Users whose queue is full, as far as that is decided for all of a request.
     full: Option<Vec<UserNo>>,
 }
@@ -126,7 +123,7 @@ impl Model {
             groups: BTreeMap::new(),
             retired: BTreeMap::new(),
             told: Vec::new(),
-            uncorked: 0,
+            ended: 0,
             full: None,
         }
     }
@@ -134,13 +131,25 @@ impl Model {
     /// It is that late now.
     pub fn at(&mut self, now: Nanos) {
         self.now = now;
-        self.end_corks();
+        self.end_what_is_over();
     }
 
-    /// The latest time at which something has ended for good.
+    /// The latest time at which something has ended by the clock: what becomes of it if the clock is put back is not said.
     pub fn ended(&self) -> Nanos {
-        let codes = self.site.codes.iter().filter_map(|code| code.expires).filter(|at| *at <= self.now);
-        codes.max().unwrap_or(0).max(self.uncorked)
+        self.ended
+    }
+
+    /// Remembers when corks and codes have ended, and takes expired aliases from their users.
+    fn end_what_is_over(&mut self) {
+        let now = self.now;
+        let corks = self.users.iter().map(|user| user.cork.until);
+        let codes = self.site.codes.iter().filter_map(|code| code.expires);
+        let aliases = self.users.iter().flat_map(|user| &user.aliases).filter_map(|alias| alias.expires);
+        self.ended = corks.chain(codes).chain(aliases).filter(|at| *at <= now).fold(self.ended, Nanos::max);
+        for (no, user) in self.users.iter_mut().enumerate() {
+            let gone = user.aliases.extract_if(.., |alias| alias.expires.is_some_and(|at| at <= now));
+            self.retired.extend(gone.map(|alias| (alias.name, no)));
+        }
     }
 
     /// A node without a live link logs in. Returns who shows to its user that they are here.
@@ -170,7 +179,8 @@ impl Model {
         self.at(now);
         let (user, speaks) = (self.nodes[node].user, self.nodes[node].link.as_ref().expect("it is online").speaks);
         if self.users[user].role == Role::Receive && writes_to_others(ask) {
-            return Err(Refusal::Words("this account may receive only".into()));
+            let large = ask.data_len() as u64 > self.settings.message_max;
+            return Err(if large { Refusal::Any } else { Refusal::Words("this account may receive only".into()) });
         }
         if self.readings.full_is_decided_once {
             self.full = Some((0..self.users.len()).filter(|user| self.is_full(*user)).collect());
@@ -195,7 +205,7 @@ impl Model {
         match ask {
             Ask::NewAlias { name, uses, expires } => self.new_alias(user, name, *uses, expires.as_deref()),
             Ask::DropAlias(name) => self.drop_alias(user, name),
-            Ask::NewNode(label) => self.new_node(user, node, label),
+            Ask::NewNode(label) => self.new_node(user, Some(node), label),
             Ask::DropNode { number, uid } => self.drop_node(user, node, number, uid.as_deref()),
             Ask::Ohi { to, act } => self.ohi(user, node, to, act),
             Ask::Invite { gid, from, to, text } => self.invite(user, node, gid, from.as_deref(), to, text),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Done, Fan, Model, Nanos, Outcome, Refusal, UserNo};
 use crate::base::Wall;
 use crate::limits::{ALIAS_USES_MAX, NAME_MIN_CHARS};
+use crate::relay::Lookalikes;
 use crate::sim::ask::Part;
 
 /// A name of a user.
@@ -16,13 +17,6 @@ pub struct Alias {
     pub uses: Option<u64>,
     /// When it is unknown, if ever.
     pub expires: Option<Nanos>,
-}
-
-impl Alias {
-    /// Whether its time has come.
-    pub fn has_expired(&self, now: Nanos) -> bool {
-        self.expires.is_some_and(|at| at <= now)
-    }
 }
 
 /// A time as it is written.
@@ -42,7 +36,7 @@ impl Model {
         }
         if !has_it {
             self.free(name, Some(user), "newalias")?;
-            if self.users[user].names(self.now).len() >= self.settings.quotas.aliases {
+            if self.users[user].aliases.len() >= self.settings.quotas.aliases {
                 return Err(Refusal::Any);
             }
         }
@@ -105,7 +99,8 @@ impl Model {
         }
         let looks = skeleton(name);
         let aliases = self.users.iter().flat_map(|user| &user.aliases).map(|alias| &alias.name);
-        if aliases.chain(self.groups.keys()).chain(self.retired.keys()).any(|other| other != name && skeleton(other) == looks) {
+        let alike = self.settings.names.lookalikes != Lookalikes::Allow;
+        if alike && aliases.chain(self.groups.keys()).chain(self.retired.keys()).any(|other| other != name && skeleton(other) == looks) {
             return Err(Refusal::Any);
         }
         let plain = looks.to_lowercase();
@@ -115,7 +110,7 @@ impl Model {
 
     /// Who is found by an alias now.
     pub fn owner(&self, alias: &str) -> Option<UserNo> {
-        self.users.iter().position(|user| user.names(self.now).contains(&alias))
+        self.users.iter().position(|user| user.aliases.iter().any(|own| own.name == alias))
     }
 
     /// Who is found by an alias that this user may use.

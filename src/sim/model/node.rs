@@ -18,10 +18,8 @@ pub struct Node {
     pub dropped: bool,
     /// What it was sent or will be and has not acked, in the order of posting.
     pub owed: Vec<MessageNo>,
-    /// What of this a cork keeps back because of its sender, acked or not.
+    /// What of this a cork keeps back, or has kept back, because of its sender; acked or not.
     pub held: BTreeSet<MessageNo>,
-    /// What of this a cork has kept back that is over, acked or not.
-    pub freed: BTreeSet<MessageNo>,
     /// Its live link, if it has one.
     pub link: Option<Link>,
 }
@@ -39,18 +37,16 @@ pub struct Link {
 pub enum Lane {
     /// Before all others.
     Urgent,
-    /// Kept back by a cork that is over: before what is normal.
-    Freed,
+    /// Kept back because of its sender; when the cork is over, before what is normal.
+    Held,
     /// In the order of posting.
     Normal,
-    /// Kept back by a cork.
-    Held,
 }
 
 impl Node {
     pub(super) fn new(user: UserNo, label: &str, link: Option<Link>) -> Node {
-        let (owed, held, freed) = Default::default();
-        Node { user, label: label.to_owned(), dropped: false, owed, held, freed, link }
+        let (owed, held) = Default::default();
+        Node { user, label: label.to_owned(), dropped: false, owed, held, link }
     }
 }
 
@@ -61,12 +57,12 @@ impl Model {
         match () {
             () if self.messages[message].is_urgent() => Lane::Urgent,
             () if node.held.contains(&message) => Lane::Held,
-            () if node.freed.contains(&message) => Lane::Freed,
             () => Lane::Normal,
         }
     }
 
-    pub(super) fn new_node(&mut self, user: UserNo, node: NodeNo, label: &str) -> Outcome {
+    /// A new node, which starts with what waits for another one.
+    pub(super) fn new_node(&mut self, user: UserNo, node: Option<NodeNo>, label: &str) -> Outcome {
         let mut to = self.nodes_of(user);
         if to.len() >= self.settings.quotas.nodes {
             return Err(Refusal::Any);
@@ -75,7 +71,8 @@ impl Model {
         if self.readings.new_node_is_told {
             to.insert(new);
         }
-        self.nodes.push(Node { label: label.to_owned(), link: None, ..self.nodes[node].clone() });
+        let like = node.map_or_else(|| Node::new(user, label, None), |node| self.nodes[node].clone());
+        self.nodes.push(Node { label: label.to_owned(), link: None, ..like });
         let header = json!({ "op": "user", "newnode": label, "nodeid": format!("secret of {new}") });
         Done::posted(self.post(user, header, &Part::default(), &Fan::surely(to)).0)
     }
@@ -91,18 +88,18 @@ impl Model {
         if uid.is_none() && (target < node || nodes.len() == 1) {
             return Err(Refusal::Any);
         }
-        Ok(Done { message: self.lose_node(target), ..Done::default() })
+        Done::posted(self.lose_node(target))
     }
 
-    /// A node is no more. Returns the news of it, if there is anybody to tell.
-    pub(super) fn lose_node(&mut self, target: NodeNo) -> Option<MessageNo> {
+    /// A node is no more. Returns the news of it, which is for nobody if it was the last.
+    pub(super) fn lose_node(&mut self, target: NodeNo) -> MessageNo {
         self.end(target);
         let node = &mut self.nodes[target];
         node.dropped = true;
-        (node.owed, node.held, node.freed) = Default::default();
+        (node.owed, node.held) = Default::default();
         let (user, header) = (node.user, json!({ "op": "user", "dropnode": target.to_string(), "label": node.label }));
         let to = self.nodes_of(user);
-        (!to.is_empty()).then(|| self.post(user, header, &Part::default(), &Fan::surely(to)).0)
+        self.post(user, header, &Part::default(), &Fan::surely(to)).0
     }
 
     /// A user's nodes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Alias, Cork, Missed, Model, Nanos, Reach, Refusal, Tally, UserNo};
+use super::{Alias, Cork, Missed, Model, Reach, Refusal, Tally, UserNo};
 use crate::record::Role;
 
 /// A member.
@@ -14,14 +14,14 @@ pub struct User {
     pub role: Role,
     /// Whether the user may drop anybody's nodes.
     pub admin: bool,
-    /// Oldest first; expired ones too.
+    /// Oldest first. What has expired is none any more.
     pub aliases: Vec<Alias>,
     /// To whom the links that have used OhiEdit show the user; empty when there is none.
     pub(super) shown_to: BTreeSet<UserNo>,
     /// Who reaches the user.
     pub reach: Reach,
     /// What is to be kept back.
-    pub cork: Option<Cork>,
+    pub cork: Cork,
     /// Pings.
     pub tally: Tally,
     /// What the user has missed and was not told.
@@ -37,15 +37,10 @@ impl User {
             aliases: Vec::new(),
             shown_to: BTreeSet::new(),
             reach: Reach::default(),
-            cork: None,
+            cork: Cork::default(),
             tally: Tally::default(),
             missed: None,
         }
-    }
-
-    /// Names by which others may find the user at that time.
-    pub fn names(&self, now: Nanos) -> Vec<&str> {
-        self.aliases.iter().filter(|alias| !alias.has_expired(now)).map(|alias| alias.name.as_str()).collect()
     }
 }
 

@@ -66,8 +66,7 @@ impl World {
         for uid in suspended {
             self.command(Command::Role(Whom::Uid(uid), Role::Full))?;
         }
-        let corks = self.checks.model.users.iter().filter_map(|user| user.cork.as_ref());
-        let last = corks.map(|cork| cork.until).max().unwrap_or(0);
+        let last = self.checks.model.users.iter().map(|user| user.cork.until).max().unwrap_or(0);
         self.wall_offset += (last.saturating_sub(self.time().wall.0) + SECOND) as i64;
         Ok(())
     }

@@ -46,6 +46,7 @@ impl World {
         self.settle_site()?;
         for device in 0..self.devices.len() {
             self.devices[device].calm = Some(1);
+            self.devices[device].forget_corks();
             self.devices[device].armed = None;
             self.devices[device].lose(now, &self.plan, &mut self.work);
             self.arm(device);
@@ -87,11 +88,13 @@ impl World {
         let segment = u64::from(self.segment_max);
         self.trace.note(0, || format!("{:?}", server.store().stats()));
         self.checks.check_floor(server.relay().ledger(), server.store().stats(), segment)?;
-        for device in &self.devices {
+        let here = |device: &&Device| device.node.is_some_and(|node| !self.checks.model.nodes[node].dropped);
+        let mut nodes = BTreeSet::new();
+        for device in self.devices.iter().filter(here) {
             let node = device.node.expect("who is nobody has given up");
             self.checks.check_presence(node, &device.sees)?;
+            nodes.insert(node);
         }
-        let nodes: BTreeSet<usize> = self.devices.iter().filter_map(|device| device.node).collect();
         if nodes.len() != self.checks.model.nodes.iter().filter(|node| !node.dropped).count() {
             return Err(Violation { oracle: Oracle::Liveness, what: "some nodes never came".into() });
         }
