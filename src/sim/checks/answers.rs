@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::decisions::Batch;
-use super::{Checked, Checks, Item, Moment, Oracle, Step, Violation, ensure, fail};
+use super::{Checked, Checks, Ending, Item, Moment, Oracle, Step, Violation, ensure, fail};
 use crate::base::Wall;
 use crate::record::Role;
 use crate::sim::ask::Ask;
@@ -188,7 +188,7 @@ impl Checks {
         let node = self.sides[&wire].node;
         let right = match &item {
             _ if node.is_some() && matches!(reason, "node dropped" | "account suspended") => {
-                self.endings.extend(node.map(|node| (node, Some(reason.to_owned()))));
+                self.endings.extend(node.map(|node| Ending { wire, node, reason: Some(reason.to_owned()) }));
                 true
             }
             Some(Item::Last { reason: predicted }) => reason == *predicted,

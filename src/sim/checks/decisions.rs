@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::side::Out;
-use super::{Checked, Checks, Item, Known, Moment, Oracle, Step, Violation, ensure, fail};
+use super::{Checked, Checks, Ending, Item, Known, Moment, Oracle, Sent, Step, Violation, ensure, fail};
 use crate::base::Seq;
 use crate::limits::CURSOR_AGE_MAX;
 use crate::record::{Lane, MessageRecord, Payload, Record, Role};
@@ -50,6 +50,7 @@ impl Checks {
                 self.hear(wire, moment)
             }
             Seen::End(wire) | Seen::WriteFailed(wire) => {
+                self.settle(moment)?;
                 if let Some(side) = self.sides.get_mut(&wire) {
                     side.over = true;
                 }
@@ -71,7 +72,8 @@ impl Checks {
                 let Some(&wire) = self.links.get(&link) else {
                     return fail(Oracle::Privacy, format!("a message goes to {link}, which nobody has"));
                 };
-                self.deliveries.push((wire, message.0, again));
+                let early = self.batch.last == 0;
+                self.deliveries.push(Sent { wire, message: message.0, again, early });
                 self.push(wire, Out::Message { seq: message.0, depends: self.binding });
                 Ok(())
             }
@@ -108,6 +110,7 @@ impl Checks {
         order(&mut predicted);
         order(&mut came);
         ensure(Oracle::Presence, predicted == came, || format!("presence {came:?} was told, predicted was {predicted:?}"))?;
+        self.unwritten.retain(|node, _| !self.model.nodes[*node].dropped);
         if let Some((node, since)) = self.unwritten.iter().find(|(_, since)| moment.now - **since >= CURSOR_AGE_MAX.as_nanos() as u64) {
             ensure(Oracle::Limits, moment.tight, || format!("acks of node {node} have waited for their record since {since}"))?;
         }
@@ -139,13 +142,16 @@ impl Checks {
             let node = &self.model.nodes[node];
             (node.dropped, self.model.users[node.user].role == Role::Suspended)
         };
-        for (node, reason) in std::mem::take(&mut self.endings) {
+        for Ending { wire, node, reason } in std::mem::take(&mut self.endings) {
             let right = match (is_out(node), reason.as_deref()) {
                 ((true, _), None | Some("node dropped")) => true,
                 ((_, true), Some("account suspended")) => true,
                 _ => false,
             };
             ensure(Oracle::Limits, right, || format!("the link of node {node} ends, reason {reason:?}"))?;
+            if let Some(side) = self.sides.get_mut(&wire) {
+                side.dropped = self.model.nodes[node].dropped;
+            }
         }
         let left = self.online.keys().find(|node| is_out(**node) != (false, false));
         ensure(Oracle::Admission, left.is_none(), || format!("node {left:?} is dropped or suspended, and still here"))

@@ -1,27 +1,34 @@
 //! What goes out is what was put there, to those it is for, in order, not again without need, not before it is durable.
 
 use super::side::Out;
-use super::{Checked, Checks, Known, Moment, Oracle, ensure, fail};
+use super::{Checked, Checks, Ending, Known, Moment, Oracle, Sent, ensure, fail};
 use crate::limits::OUTPUT_MAX;
 use crate::sim::model::Lane;
+
+/// Whether what was posted after one cork may not overtake, during the next, what the first kept back. The relay lets it.
+const ORDER_ACROSS_CORKS: bool = false;
 
 impl Checks {
     /// Checks the deliveries that were decided, now that the model knows their messages.
     pub(super) fn check_deliveries(&mut self, moment: Moment) -> Checked {
-        for (wire, seq, again) in std::mem::take(&mut self.deliveries) {
+        for sent in std::mem::take(&mut self.deliveries) {
+            let seq = sent.message;
             let Some(&Known { message, .. }) = self.known.get(&seq) else { return fail(Oracle::Privacy, format!("nobody posted {seq:x}")) };
-            self.check_delivery(wire, message, again, moment)?;
+            self.check_delivery(message, sent, moment)?;
         }
         Ok(())
     }
 
-    fn check_delivery(&mut self, wire: usize, message: usize, again: bool, moment: Moment) -> Checked {
+    fn check_delivery(&mut self, message: usize, Sent { wire, again, early, .. }: Sent, moment: Moment) -> Checked {
         let Some(side) = self.sides.get(&wire) else { return Ok(()) };
+        ensure(Oracle::Privacy, !side.dropped, || format!("message {message} goes to connection {wire}, whose node was dropped"))?;
         // What is decided for a link that ends in the same turn is nobody's business.
         let Some(node) = side.node else {
             return ensure(Oracle::Privacy, side.over || side.deaf, || format!("message {message} goes to nobody"));
         };
-        ensure(Oracle::Privacy, !self.model.nodes[node].dropped, || format!("message {message} goes to node {node}, which was dropped"))?;
+        if self.model.nodes[node].dropped {
+            return ensure(Oracle::Privacy, early, || format!("message {message} goes to node {node}, which was dropped"));
+        }
         let (owes, acked_now) = (self.owes(node, message), self.recent.contains(&(node, message)));
         if again {
             let written = side.sent_here.get(&message).copied().flatten();
@@ -41,7 +48,7 @@ impl Checks {
             return fail(oracle, format!("message {message} goes to node {node}, which does not owe an ack for it"));
         }
         let lane = self.model.lane(node, message);
-        ensure(Oracle::Cork, !self.model.is_corked(node, lane), || {
+        ensure(Oracle::Cork, early || !self.model.is_corked(node, lane), || {
             format!("message {message} goes to node {node}, which wants it kept back")
         })?;
         let in_lane = |no: usize| self.model.lane(node, no) == lane;
@@ -53,7 +60,7 @@ impl Checks {
         let sender = |no: usize| &self.model.messages[no].header["from"];
         let ahead = |no: &&usize| {
             let held = lane == Lane::Normal && self.model.lane(node, **no) == Lane::Held && !side.sent_here.contains_key(no);
-            held && (!self.model.is_corked(node, Lane::Held) || **no < message && sender(**no) == sender(message))
+            held && (!self.model.is_corked(node, Lane::Held) || ORDER_ACROSS_CORKS && **no < message && sender(**no) == sender(message))
         };
         let skipped = skipped.or_else(|| owed.iter().find(ahead));
         let in_order = last.is_none_or(|last| last < message) && skipped.is_none();
@@ -145,7 +152,7 @@ impl Checks {
         };
         if let Some(node) = side.node.filter(|_| !late && !side.blocked) {
             // It may have been dropped: that is known when the request is answered.
-            self.endings.push((node, None));
+            self.endings.push(Ending { wire, node, reason: None });
         } else {
             ensure(Oracle::Limits, late || side.blocked, || format!("connection {wire} is cut, and its time was not up: {side:?}"))?;
         }

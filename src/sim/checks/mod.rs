@@ -112,6 +112,26 @@ struct Known {
     len: usize,
 }
 
+/// The end of a node's link.
+#[derive(Clone, Debug)]
+struct Ending {
+    wire: usize,
+    node: NodeNo,
+    /// As it was told.
+    reason: Option<String>,
+}
+
+/// A delivery that was decided.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    wire: usize,
+    message: u64,
+    /// It went there before.
+    again: bool,
+    /// Before the request that is answered next changed anything.
+    early: bool,
+}
+
 /// What changed the model, to be done again from the last checkpoint after a crash.
 #[derive(Clone, Debug)]
 enum Step {
@@ -200,12 +220,12 @@ pub(super) struct Checks {
     command: Option<(u64, Command)>,
     /// Records on which answers to the operator depend.
     tickets: BTreeMap<u64, u64>,
-    /// Nodes whose links have ended in this decision, and the reasons that were given.
-    endings: Vec<(NodeNo, Option<String>)>,
+    /// Links of nodes that have ended in this decision.
+    endings: Vec<Ending>,
     /// How it is told that something is unknown, with a star for its name; by what was asked.
     unknown: BTreeMap<(&'static str, &'static str), String>,
     /// Deliveries of which the model does not know the message yet.
-    deliveries: Vec<(usize, u64, bool)>,
+    deliveries: Vec<Sent>,
     told: Vec<Told>,
     /// The newest record that binds.
     binding: u64,

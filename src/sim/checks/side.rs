@@ -56,6 +56,8 @@ pub(in crate::sim) struct Side {
     pub(super) closed: Option<u64>,
     /// The relay knows that it is over, or has cut it.
     pub(super) over: bool,
+    /// Its node was dropped: nothing goes there any more.
+    pub(super) dropped: bool,
     /// What is sent, with the number of the octet that completes it.
     items: VecDeque<(u64, Item)>,
     sent: u64,
@@ -101,6 +103,7 @@ impl Side {
             heard: now,
             closed: None,
             over: false,
+            dropped: false,
             items: VecDeque::new(),
             sent: 0,
             read: 0,

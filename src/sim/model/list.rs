@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::name::time;
-use super::{Done, Listing, Model, NodeNo, Outcome, Refusal, Standing, Tally, UserNo};
+use super::{Done, Listing, Member, Model, NodeNo, Outcome, Refusal, Standing, Tally, UserNo};
 use crate::record::Role;
 
 impl Model {
@@ -70,7 +70,7 @@ impl Model {
         let mut entries = Vec::new();
         for (gid, group) in &self.groups {
             let Some(member) = group.members.get(&user).filter(|member| member.standing != Standing::Barred) else { continue };
-            let moderator = group.is_moderated_by(user).then_some(true);
+            let moderator = member.moderator.then_some(true);
             let (alias, standing, rules) = (&member.alias, standing_word(member.standing), &group.rules);
             entries.push(json!({ "alias": alias, "gid": gid, "invite": rules.invite, "moderator": moderator, "post": rules.post,
                 "roster": rules.roster, "standing": standing }));
@@ -84,8 +84,8 @@ impl Model {
         }
         let group = &self.groups[gid];
         let shown = group.members.iter().filter(|(_, member)| member.standing != Standing::Barred || group.is_moderated_by(user));
-        let entry = |(who, member): (&UserNo, &super::Member)| {
-            let moderator = group.is_moderated_by(*who).then_some(true);
+        let entry = |(_, member): (&UserNo, &Member)| {
+            let moderator = member.moderator.then_some(true);
             json!({ "alias": member.alias, "moderator": moderator, "standing": standing_word(member.standing) })
         };
         Ok(shown.map(entry).collect())

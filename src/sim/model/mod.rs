@@ -78,7 +78,7 @@ impl Readings {
         init_replaces: false,
         own_alias_is_acked: true,
         invitee_changes_alias: true,
-        full_is_decided_once: false,
+        full_is_decided_once: true,
     };
 }
 
@@ -185,7 +185,9 @@ impl Model {
         if self.readings.full_is_decided_once {
             self.full = Some((0..self.users.len()).filter(|user| self.is_full(*user)).collect());
         }
-        let outcome = self.answer(user, node, ask);
+        let large = ask.data_len() as u64 > self.settings.message_max;
+        // There may be more than one thing wrong with it.
+        let outcome = self.answer(user, node, ask).map_err(|refusal| if large { Refusal::Any } else { refusal });
         self.full = None;
         let quiet = matches!(
             ask,

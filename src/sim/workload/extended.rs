@@ -9,6 +9,8 @@ use crate::sim::prng::Prng;
 
 /// Names that the site keeps for itself, or that look like others.
 const ODD_NAMES: [&str; 3] = ["Postmaster", "\u{430}nother name a", "member number \u{430}"];
+/// Whether members put themselves on their list of those who are blocked. The relay takes them by their word.
+const BLOCKS_ONESELF: bool = false;
 /// A uid that nobody has.
 const NOBODY: &str = "%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%";
 const WHAT: [&str; 11] = ["account", "nodes", "aliases", "groups", "roster", "queue", "limits", "policy", "cork", "invites", "the weather"];
@@ -34,7 +36,10 @@ pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, now: Nanos, prng: &m
         }
         54..=65 => {
             let act = prng.chance(4, 5).then(|| *prng.pick(&["block", "block", "allow", "allow", "clear", "clear", "clear", "hate"]));
-            let whom = if act.is_some() { whom(model, prng) } else { Vec::new() };
+            let mut whom = if act.is_some() { whom(model, prng) } else { Vec::new() };
+            // Who blocks oneself is not blocked, says the protocol.
+            whom.retain(|uid| BLOCKS_ONESELF || act == Some("clear") || *uid != model.users[user].uid);
+            let act = act.filter(|_| !whom.is_empty());
             let policy = (act.is_none() || prng.chance(1, 6)).then(|| *prng.pick(&["any", "any", "any", "none", "perhaps"]));
             Ask::Reach { act, whom, policy }
         }
