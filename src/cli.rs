@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use log::LevelFilter;
 
 use crate::base::Wall;
@@ -110,7 +110,7 @@ pub enum Order {
         #[arg(value_name = "UID-OR-ALIAS")]
         who: String,
         /// Whether
-        #[arg(value_name = "ON|OFF", value_parser = on_or_off())]
+        #[arg(value_name = "ON|OFF", action = ArgAction::Set, value_parser = on_or_off())]
         on: bool,
     },
     /// Drop a device of a member: it is cut off, and never gets in again

@@ -467,7 +467,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
                 Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
                 Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
-                Effect::Cut { link } => self.output(link, |conn| conn.phase = Phase::Gone),
+                Effect::Cut { link } => self.output(link, |conn| (conn.phase, conn.cut) = (Phase::Gone, true)),
                 Effect::Forget { seq, .. } => {
                     if !self.pins.defer(seq) {
                         self.store.forget(seq);
