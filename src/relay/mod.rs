@@ -14,6 +14,7 @@ mod cx;
 mod effect;
 mod input;
 mod journal;
+mod names;
 mod online;
 mod ops;
 mod presence;
@@ -25,6 +26,7 @@ mod upload;
 pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
+pub use names::NameGuard;
 pub use session::Reason;
 pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
