@@ -29,10 +29,11 @@ mod upload;
 pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
+pub use names::NameGuard;
 pub use session::Reason;
 pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::time::Duration;
 
 use self::corks::Corks;
