@@ -40,7 +40,6 @@ use self::corks::Corks;
 use self::cx::{Cx, Me};
 use self::guesses::Guesses;
 use self::journal::Journal;
-use self::names::NameGuard;
 use self::online::Online;
 use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};
