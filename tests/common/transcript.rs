@@ -76,7 +76,7 @@ pub(crate) enum Step {
     ClosedSaying { link: String, reason: String },
     Idle { link: String, seconds: Option<f64> },
     Acks { link: String, ids: Vec<String> },
-    Pages { link: String, question: String, entries: usize },
+    Lists { link: String, question: String, entries: usize, pages: bool },
     Settle(String),
     Quits(String),
     Ignore(String),
@@ -322,10 +322,10 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         (_, "<") => Step::Expect { link, frames: vec![expected(line, object)?] },
         (_, "idle") => Step::Idle { link, seconds: (!object.is_empty()).then(|| number(object)).transpose()? },
         (_, "acks") => Step::Acks { link, ids: object.split(' ').map(|id| id.trim_start_matches('$').into()).collect() },
-        (_, "pages") => {
-            let (question, entries) = object.rsplit_once(" => ").ok_or_else(|| wrong("A pages {...} => 1001"))?;
+        (_, "lists" | "pages") => {
+            let (question, entries) = object.rsplit_once(" => ").ok_or_else(|| wrong("A lists {...} => 1001"))?;
             serde_json::from_str::<Value>(question).map_err(wrong)?;
-            Step::Pages { link, question: question.into(), entries: entries.parse().map_err(wrong)? }
+            Step::Lists { link, question: question.into(), entries: entries.parse().map_err(wrong)?, pages: verb == "pages" }
         }
         (_, "settle") => Step::Settle(link),
         (_, "quits") => Step::Quits(link),

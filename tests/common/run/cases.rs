@@ -12,7 +12,7 @@ impl Run<'_> {
         let mut failures = Vec::new();
         for (number, case) in cases.cases.iter().enumerate() {
             self.line = case.line;
-            let me = format!("case {number} of line {}", case.line);
+            let me = format!("case{number}");
             let result = self.begin(&me, cases.start, &format!("case {number} of {}", case.line)).and_then(|()| self.case(&me, case));
             if let Err(trouble) = result {
                 let sent = self.trace.iter().rev().find(|line| line.starts_with(&format!("{me} > ")) && !line.contains("barrier"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::variable;
 use crate::common::frame::read_time;
 use crate::common::text::{Later, is_like};
 
@@ -22,7 +23,7 @@ impl Fit {
     pub(super) fn fits(&mut self, due: &Value, got: &Value) -> Result<(), String> {
         match (due, got) {
             (Value::String(due), _) if due == "*" => Ok(()),
-            (Value::String(due), _) if due.len() > 1 && due.starts_with('$') && !due.starts_with("${") => match self.values.get(&due[1..]) {
+            (Value::String(due), _) if due.len() > 1 && due[1..] == *variable(&due[1..]) && due.starts_with('$') => match self.values.get(&due[1..]) {
                 Some(value) if value == got => Ok(()),
                 Some(value) => Err(format!("{due} is {value}, not {got}")),
                 None => {
@@ -30,8 +31,9 @@ impl Fit {
                     Ok(())
                 }
             },
-            (Value::String(due), Value::String(got)) if due.contains('*') || due.contains("${") => {
-                self.is_like(due, got).map_err(|trouble| format!("{got:?}, due {due:?}{trouble}"))
+            (Value::String(due), Value::String(got)) if due.contains(['*', '$']) => {
+                let due = self.known(due);
+                self.is_like(&due, got).map_err(|trouble| format!("{got:?}, due {due:?}{trouble}"))
             }
             (Value::Array(due), Value::Array(got)) if due.first().is_some_and(|first| first == "~") => {
                 let mut left = got.clone();
@@ -57,6 +59,20 @@ impl Fit {
             _ if due == got => Ok(()),
             _ => Err(format!("{got}, due {due}")),
         }
+    }
+
+    /// A text with the values of the variables in it, as far as they are known.
+    fn known(&self, due: &str) -> String {
+        let mut parts = due.split('$');
+        let mut known = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let name = variable(part);
+            match self.values.get(name).and_then(Value::as_str) {
+                Some(value) => known.extend([value, &part[name.len()..]]),
+                None => known.extend(["$", part]),
+            }
+        }
+        known
     }
 
     /// A text with stars, and at most one moment.
@@ -110,5 +126,6 @@ mod tests {
         assert!(fits("* of 3, after ${now+60}*", "ping of 3, after 2020-02-29T00:01:02.000Z."));
         assert!(!fits("* of 4, after ${now+60}*", "ping of 3, after 2020-02-29T00:01:02.000Z."));
         assert!(fits("$t", "2020-02-28T00:00:01.000Z"));
+        assert!(fits("from $t on, * $u", "from 2020-02-28T00:00:01.000Z on, for $u"));
     }
 }

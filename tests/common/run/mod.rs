@@ -174,7 +174,10 @@ impl Run<'_> {
                 let id = self.value(id)?.as_str().ok_or("not an id")?.to_string();
                 self.ack(link, &id)
             }),
-            Step::Pages { link, question, entries } => self.pages(link, question, *entries),
+            Step::Lists { link, question, entries, pages } => match self.list(link, question)? {
+                (count, on) if count != *entries || (*pages && on == 1) => Err(format!("{count} entries on {on} pages")),
+                _ => Ok(()),
+            },
             Step::Settle(link) => self.settle(link),
             Step::Quits(link) => {
                 self.request(link, json!({"op": self.op("Quit")}), b"")?;
@@ -641,8 +644,8 @@ impl Run<'_> {
         }
     }
 
-    /// Asks for all pages of a list: more than one, with so many entries, none of them twice.
-    fn pages(&mut self, name: &str, question: &str, entries: usize) -> Done {
+    /// Asks for all pages of a list; how many entries, none of them twice, and how many pages there are.
+    fn list(&mut self, name: &str, question: &str) -> Result<(usize, usize), String> {
         let question = self.filled(question)?;
         let question: Value = serde_json::from_str(&question).map_err(|error| error.to_string())?;
         let mut seen: Vec<Value> = Vec::new();
@@ -666,7 +669,7 @@ impl Run<'_> {
             cursor = frame.head.get("cursor").cloned();
             pages += 1;
         }
-        if pages > 1 && seen.len() == entries { Ok(()) } else { Err(format!("{} entries on {pages} pages", seen.len())) }
+        Ok((seen.len(), pages))
     }
 
     /// Reads and acks whatever is there.
