@@ -335,7 +335,8 @@ impl Run<'_> {
             self.request(first, json!({"op": 5, "id": "group", "gid": gid, "from": from, "to": to}), b"")?;
             members.iter().try_for_each(|member| self.settle(member))?;
             self.request(other, json!({"op": 6, "id": "group", "gid": gid, "act": "join"}), b"")?;
-            members.iter().rev().try_for_each(|member| self.settle(member))?;
+            self.settle(other)?;
+            members.iter().try_for_each(|member| self.settle(member))?;
         }
         Ok(())
     }
