@@ -8,13 +8,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mnm::base::{Entropy, NodeDigest, NodeNo, OsEntropy, Seq, Uid, UserNo};
-use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, UserRecord};
+use mnm::base::{Entropy, NodeDigest, NodeNo, OsEntropy, Seq, Uid, UserNo, Wall};
+use mnm::record::{AliasRecord, Lane, MessageRecord, NodeRecord, Payload, Record, Role, UserRecord};
 use mnm::server::recover;
 use mnm::store::{Directory, Options, Store};
 
 /// Before the number and size of messages and a path: this process prints that row only.
 const ALONE: &str = "--recovery";
+/// Likewise before the number of users and a path.
+const USERS: &str = "--users";
 const OPTIONS: Options = Options { segment_bytes: 4 << 20 };
 
 fn main() {
@@ -24,21 +26,30 @@ fn main() {
     {
         return recovery(Path::new(path), messages.parse().expect("a number"), size.parse().expect("a number"));
     }
+    if let [word, count, path] = &arguments[..]
+        && word == USERS
+    {
+        return users(Path::new(path), count.parse().expect("a number"));
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let named = arguments.into_iter().find(|argument| !argument.starts_with('-'));
     let base = named.map_or_else(|| directory.path().to_owned(), Into::into);
     println!("{:<58} {:>14}", "on the disk of ".to_owned() + &base.display().to_string(), "");
     commits(&base.join("mnm-bench-commits"));
     for (messages, size) in [("1000000", "1000"), ("1000000", "200"), ("16384", "65000")] {
-        // In a process of its own: the memory that others have freed would count.
-        let this = std::env::current_exe().expect("a program that runs");
-        let status = Command::new(this).args([ALONE, messages, size]).arg(base.join("mnm-bench-recovery")).status();
-        assert!(status.is_ok_and(|status| status.success()), "the row of {messages} messages of {size} octets");
+        alone(&[ALONE, messages, size], &base.join("mnm-bench-recovery"));
     }
-    users(&base.join("mnm-bench-users"), 1_000_000);
+    alone(&[USERS, "1000000"], &base.join("mnm-bench-users"));
     for long in [0, 100, 10, 2] {
         amplification(&base.join("mnm-bench-amplification"), long);
     }
+}
+
+/// Some rows in a process of their own: the memory that others have freed would count.
+fn alone(arguments: &[&str], path: &Path) {
+    let this = std::env::current_exe().expect("a program that runs");
+    let status = Command::new(this).args(arguments).arg(path).status();
+    assert!(status.is_ok_and(|status| status.success()), "{arguments:?}");
 }
 
 fn fresh(path: &Path) -> Directory {
@@ -81,6 +92,11 @@ fn commits(path: &Path) {
     let _ = std::fs::remove_dir_all(path);
 }
 
+fn user(no: u32, uid: [u8; 20], aliases: Vec<AliasRecord>, node: NodeRecord) -> UserRecord {
+    let (no, uid, next_node) = (UserNo(no), Uid(uid), NodeNo(no + 1));
+    UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes: vec![node], next_node }
+}
+
 /// A log with so many queued messages: how long a start takes, and what memory it needs.
 fn recovery(path: &Path, messages: u64, size: usize) {
     let mut store = open(path);
@@ -99,15 +115,15 @@ fn recovery(path: &Path, messages: u64, size: usize) {
     for no in 0..nodes {
         let mut uid = [0; 20];
         entropy.fill(&mut uid);
-        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".to_owned() };
-        let user = UserRecord { no: UserNo(no), uid: Uid(uid), aliases: vec![], nodes: vec![node], next_node: NodeNo(no + 1) };
-        put(&mut store, &Record::User(user));
+        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".to_owned(), made: 0 };
+        put(&mut store, &Record::User(user(no, uid, vec![], node)));
     }
     let data = vec![b'x'; size];
     for n in 0..messages {
         let to = vec![NodeNo((n % u64::from(nodes)) as u32)];
         let header = b"0010{\"op\":\"delivery\"}"[..].into();
-        put(&mut store, &Record::Message(MessageRecord { lane: Lane::Normal, to, header, payload: Payload::Inline((&data[..]).into()) }));
+        let payload = Payload::Inline((&data[..]).into());
+        put(&mut store, &Record::Message(MessageRecord { lane: Lane::Normal, to, held: vec![], header, payload }));
     }
     store.commit().expect("a disk that works");
     let octets = store.stats().live_bytes;
@@ -172,10 +188,10 @@ fn users(path: &Path, count: u32) {
         entropy.fill(&mut uid);
         let mut digest = [0; 32];
         entropy.fill(&mut digest);
-        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest(digest), label: "phone".to_owned() };
-        let aliases = vec![format!("somebody {no:07}")];
-        let user = UserRecord { no: UserNo(no), uid: Uid(uid), aliases, nodes: vec![node], next_node: NodeNo(no + 1) };
-        store.append(Seq(u64::from(no + 1) * 20_000), &Record::User(user).encode(), true).expect("room");
+        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest(digest), label: "phone".to_owned(), made: 0 };
+        let alias = AliasRecord { name: format!("somebody {no:07}"), uses: 0, expires: Wall(0) };
+        let record = Record::User(user(no, uid, vec![alias], node));
+        store.append(Seq(u64::from(no + 1) * 20_000), &record.encode(), true).expect("room");
         if no % 512 == 0 {
             store.commit().expect("a disk that works");
             store.maintain().expect("a disk that works");

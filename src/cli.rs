@@ -1,14 +1,18 @@
-//! The command line: `mnm` runs the relay, `mnm check` says what a start would do, `mnm verify` reads a log.
+//! The command line: `mnm` runs the relay, `mnm check` says what a start would do, `mnm ctl` tells a running one what to do.
 //!
 //! Usage mistakes are clap's to tell (exit code 2); what the flags mean is [`crate::config`]'s.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use log::LevelFilter;
 
+use crate::base::Wall;
 use crate::config::{LOG_LEVELS, Overrides};
+use crate::limits::{AHEAD_MAX, INVITE_USES_MAX};
+use crate::record::{Mode, Role};
 
 /// A private message relay: TMTP over TLS, nothing lost.
 #[derive(Debug, Parser)]
@@ -41,6 +45,141 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Make an invite code with which new members register, and show it also as a QR symbol if this is a terminal
+    Invite {
+        /// So many may register with it
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(INVITE_USES_MAX)))]
+        uses: u32,
+        /// Until when: 90m, 12h, 30d, 2w, a time as 2026-11-26T18:00:00Z, or never
+        #[arg(long, value_name = "DURATION|TIME", default_value = "30d", value_parser = Expiry::read)]
+        expires: Expiry,
+        /// What the new members may do
+        #[arg(long, value_name = "ROLE", default_value = Role::Full.word(), value_parser = word(&[Role::Full, Role::Receive], Role::word))]
+        role: Role,
+        /// Invite them to this group; may be repeated
+        #[arg(long = "group", value_name = "GID")]
+        groups: Vec<String>,
+        /// Show no QR symbol
+        #[arg(long)]
+        no_qr: bool,
+        /// Print the answer as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell a relay what to do, whether it runs or not: who may register, and what becomes of members and their devices
+    Ctl {
+        /// Print the answer as a JSON object
+        #[arg(long, global = true)]
+        json: bool,
+        /// What to do.
+        #[command(subcommand)]
+        order: Order,
+    },
+}
+
+/// What a relay is told. Whom it is about is named by uid or alias: what has 32 characters of the uids' alphabet is a uid.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Order {
+    /// Change who may register, whatever the configuration says, until that says something else
+    Register {
+        /// Who: whoever wants to, who has a code, or nobody
+        #[arg(value_name = "MODE", value_parser = mode())]
+        mode: Mode,
+        /// Only for so long
+        #[arg(long = "for", value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=MINUTES_MAX))]
+        minutes: Option<u32>,
+    },
+    /// Tell about a member: role, names, devices, and what waits for them
+    Member {
+        /// Whom
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: String,
+    },
+    /// Change what a member may do
+    Role {
+        /// Who
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: String,
+        /// Everything, only receive, or not even log in
+        #[arg(value_name = "ROLE", value_parser = role())]
+        role: Role,
+    },
+    /// Make a member an administrator, or no longer one
+    Admin {
+        /// Whom
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: String,
+        /// Whether
+        #[arg(value_name = "ON|OFF", action = ArgAction::Set, value_parser = on_or_off())]
+        on: bool,
+    },
+    /// Drop a device of a member: it is cut off, and never gets in again
+    DropNode {
+        /// Whose
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: String,
+        /// Which: its number, as `mnm ctl member` tells it
+        #[arg(value_name = "NODE")]
+        node: String,
+    },
+    /// Make a device for a member, and tell once what it logs in with
+    NewNode {
+        /// For whom
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: String,
+        /// What it is called
+        #[arg(value_name = "LABEL")]
+        label: String,
+    },
+}
+
+/// How far ahead a mode may be set, as for any time at which something ends.
+const MINUTES_MAX: i64 = (AHEAD_MAX.as_secs() / 60) as i64;
+
+/// When an invite code expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// After so long.
+    In(Duration),
+    /// At that time.
+    At(Wall),
+    /// Not at all.
+    Never,
+}
+
+impl Expiry {
+    fn read(text: &str) -> Result<Expiry, String> {
+        const EXPECTED: &str = "expected a duration as 90m, 12h, 30d or 2w, a time as 2026-11-26T18:00:00Z, or never";
+        if text == "never" {
+            return Ok(Expiry::Never);
+        }
+        if let Some(time) = Wall::parse_rfc3339(text) {
+            return Ok(Expiry::At(time));
+        }
+        let units = [('m', 60), ('h', 3600), ('d', 86_400), ('w', 7 * 86_400)];
+        let read = |(unit, seconds): (char, u64)| text.strip_suffix(unit)?.parse::<u32>().ok().map(|count| u64::from(count) * seconds);
+        match units.into_iter().find_map(read) {
+            Some(seconds) if seconds > 0 => Ok(Expiry::In(Duration::from_secs(seconds))),
+            Some(_) | None => Err(EXPECTED.to_owned()),
+        }
+    }
+}
+
+fn role() -> impl TypedValueParser<Value = Role> {
+    word(&Role::ALL, Role::word)
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    word(&Mode::ALL, Mode::word)
+}
+
+fn on_or_off() -> impl TypedValueParser<Value = bool> {
+    word(&[true, false], |on| if on { "on" } else { "off" })
+}
+
+fn word<T: Copy + Send + Sync + 'static>(all: &'static [T], word_of: fn(T) -> &'static str) -> impl TypedValueParser<Value = T> {
+    let find = move |word: String| *all.iter().find(|one| word_of(**one) == word).expect("the parser takes these words only");
+    PossibleValuesParser::new(all.iter().map(|one| word_of(*one))).map(find)
 }
 
 /// What overrules the configuration; the same for every command, before or after its name.

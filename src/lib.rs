@@ -6,13 +6,14 @@
 //!
 //! Imports go one way, and `tests/imports.rs` keeps it so:
 //! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `config ← {certificate, cli}`;
-//! `server ← all`, and `check` names what a start does.
+//! `server ← all`, and `check` and `ctl` name what they ask of it.
 
 pub mod base;
 pub mod certificate;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod ledger;
 pub mod limits;
 pub mod net;

@@ -76,6 +76,14 @@ pub const TURN_ACCEPTS_MAX: usize = 64;
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// What strangers bring about is told in sum, at most this often: else they could fill a disk with our log.
 pub const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Connections to the control socket at one time; others are told to come again.
+pub const CONTROL_CONNECTIONS: usize = 8;
+/// The longest line that is read from the control socket: sixteen groups, escaped, and much more.
+pub const CONTROL_LINE_MAX: usize = 64 << 10;
+/// An operator's connection that is waited for so long is closed: it may have been forgotten.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(30);
+/// Lines that are read from one operator's connection in one turn.
+pub const CONTROL_TURN_LINES: usize = 16;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.

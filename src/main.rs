@@ -1,9 +1,9 @@
-//! The `mnm` program: reads the command line, then runs the relay, or one of the commands that look after its data.
+//! The `mnm` program: reads the command line, then runs the relay, or one of the commands that look after it and its data.
 //!
 //! Nothing is printed with `println!`: it panics when nobody reads. A closed pipe is no error of ours, any other failure to
 //! print is told by the exit status.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,17 +12,22 @@ use mnm::base::OsEntropy;
 use mnm::check::{self, Findings};
 use mnm::cli::{Cli, Command};
 use mnm::config::{Config, Overrides};
+use mnm::ctl::{self, Failure};
 use mnm::progress::Progress;
+use mnm::qr;
+use mnm::server::control::{Reply, Request};
 use mnm::server::{self, Backup, Clock, Means, Repair, RunError, Verified};
 use mnm::store::Options;
 
+/// The exit status for what the relay refused.
+const REFUSED: u8 = 1;
 /// The exit status for a log that is damaged.
 const DAMAGED: u8 = 3;
 /// The answer could not be printed: a script must not take silence for good news.
 const UNPRINTED: u8 = 4;
 
 /// What a command says, a line each, and the exit status that goes with it.
-type Answer = Result<(Vec<String>, u8), RunError>;
+type Answer = Result<(Vec<String>, u8), Failure>;
 
 fn main() -> ExitCode {
     let Cli { flags, command } = Cli::parse();
@@ -32,7 +37,12 @@ fn main() -> ExitCode {
         Some(Command::Verify) => verify(&overrides),
         Some(Command::Backup { to }) => backup(&overrides, &to),
         Some(Command::Repair { yes }) => repair(&overrides, yes),
-        None => relay(&overrides).map(|()| (Vec::new(), 0)),
+        Some(Command::Invite { uses, expires, role, groups, no_qr, json }) => {
+            let request = ctl::invite(uses, expires, role, groups, Clock::start().now().wall);
+            ask(&overrides, &request, json, !no_qr && io::stdout().is_terminal())
+        }
+        Some(Command::Ctl { json, order }) => ask(&overrides, &ctl::order(order, Clock::start().now().wall), json, false),
+        None => relay(&overrides).map(|()| (Vec::new(), 0)).map_err(Failure::from),
     };
     match answer {
         Ok((lines, status)) => print(&lines, status),
@@ -138,6 +148,21 @@ fn repair(overrides: &Overrides, yes: bool) -> Answer {
             (lines, 0)
         }
     })
+}
+
+/// Has the relay do something, whether it runs or not.
+fn ask(overrides: &Overrides, request: &Request, json: bool, with_symbol: bool) -> Answer {
+    let config = Config::load(overrides)?;
+    let answer = ctl::ask(&config, request)?;
+    let reply: Reply = serde_json::from_str(&answer).map_err(|error| ctl::not_understood(&config, &error))?;
+    let status = if let Reply::Refused { error } = &reply {
+        complain(format_args!("{error}"));
+        REFUSED
+    } else {
+        0
+    };
+    let lines = if json { vec![answer] } else { ctl::lines(request, &reply, with_symbol.then_some(qr::symbol)) };
+    Ok((lines, status))
 }
 
 fn relay(overrides: &Overrides) -> Result<(), RunError> {

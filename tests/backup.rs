@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use mnm::base::{Entropy, NodeDigest, NodeNo, Seq, Uid, UserNo};
-use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, UserRecord};
+use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, Role, UserRecord};
 use mnm::server::{Verified, verify};
 use mnm::store::{Directory, Options, Store, backup};
 use simclient::Parser;
@@ -41,12 +41,14 @@ fn run(data: &Path, to: &Path) -> (Option<i32>, String) {
 fn write_log(path: &Path) {
     let disk = Directory::open(path).unwrap();
     let mut store = Store::open(disk, Options { segment_bytes: 4 << 20 }, Box::new(Counting(0)), &mut |_, _| Ok(())).unwrap().store;
-    let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into() };
-    let user = UserRecord { no: UserNo(0), uid: Uid([2; 20]), aliases: vec![], nodes: vec![node], next_node: NodeNo(1) };
+    let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into(), made: 0 };
+    let (no, uid, next_node) = (UserNo(0), Uid([2; 20]), NodeNo(1));
+    let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], next_node };
     store.append(Seq(1), &Record::User(user).encode(), true).unwrap();
     for seq in 2..12 {
         let header = b"0008{\"op\":0}"[..].into();
-        let message = MessageRecord { lane: Lane::Normal, to: vec![NodeNo(0)], header, payload: Payload::Inline(b"waiting".into()) };
+        let (to, payload) = (vec![NodeNo(0)], Payload::Inline(b"waiting".into()));
+        let message = MessageRecord { lane: Lane::Normal, to, held: vec![], header, payload };
         store.append(Seq(seq), &Record::Message(message).encode(), true).unwrap();
     }
     store.close().unwrap();

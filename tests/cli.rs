@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use log::LevelFilter;
 use mnm::base::Wall;
 use mnm::config::Overrides;
+use mnm::record::{Mode, Role};
 use mnm::store::Directory;
 use mnm::{check, cli};
 
@@ -22,6 +24,34 @@ fn the_command_line_is_read() {
         let check = read(line).unwrap();
         assert_eq!(check.command, Some(cli::Command::Check), "{line}");
         assert_eq!(Overrides::from(check.flags).config, Some("f".into()), "{line}");
+    }
+    let invite = read("mnm invite --group one --data d --uses 3 --group two --expires 2w --role receive --no-qr").unwrap();
+    let expires = cli::Expiry::In(Duration::from_secs(14 * 86_400));
+    let groups = vec!["one".to_owned(), "two".to_owned()];
+    let expected = cli::Command::Invite { uses: 3, expires, role: Role::Receive, groups, no_qr: true, json: false };
+    assert_eq!((invite.command, invite.flags.data), (Some(expected), Some("d".into())));
+    for (text, expires) in [
+        ("90m", cli::Expiry::In(Duration::from_secs(5400))),
+        ("12h", cli::Expiry::In(Duration::from_secs(43_200))),
+        ("1d", cli::Expiry::In(Duration::from_secs(86_400))),
+        ("1970-01-01T00:00:01Z", cli::Expiry::At(Wall::from_seconds(1))),
+        ("never", cli::Expiry::Never),
+    ] {
+        let Some(cli::Command::Invite { expires: read, .. }) = read(&format!("mnm invite --expires {text}")).unwrap().command else {
+            panic!("{text}");
+        };
+        assert_eq!(read, expires, "{text}");
+    }
+    let order = |line: &str| match read(line).unwrap().command {
+        Some(cli::Command::Ctl { json, order }) => (json, order),
+        other => panic!("{line}: {other:?}"),
+    };
+    let closed = cli::Order::Register { mode: Mode::Closed, minutes: Some(5) };
+    for line in ["mnm ctl --json register closed --for 5", "mnm ctl register --for 5 closed --json --data d"] {
+        assert_eq!(order(line), (true, closed.clone()), "{line}");
+    }
+    for (word, on) in [("on", true), ("off", false)] {
+        assert_eq!(order(&format!("mnm ctl admin X {word}")), (false, cli::Order::Admin { who: "X".to_owned(), on }));
     }
     for (line, fragment) in [("mnm --log loud", "error, warn, info, debug, trace"), ("mnm chek", "check"), ("mnm --config", "FILE")] {
         let error = read(line).unwrap_err().to_string();

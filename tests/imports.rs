@@ -14,8 +14,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("net", &["base", "limits"]),
     ("config", &["base", "limits"]),
     ("certificate", &["base", "limits", "config"]),
-    ("cli", &["config"]),
+    ("cli", &["base", "limits", "record", "config"]),
     ("check", &["base", "config", "certificate", "store", "server"]),
+    ("ctl", &["base", "record", "config", "cli", "store", "server"]),
     ("progress", &[]),
     ("qr", &[]),
     ("ledger", &["base", "limits", "record"]),
@@ -38,6 +39,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     ("qrcode", &["qr.rs"]),
     ("rqrr", &["qr.rs"]),
+    ("unicode_normalization", &["relay/names/"]),
+    ("unicode_security", &["relay/names/"]),
 ];
 
 /// Modules that know no socket, file, clock or thread.
@@ -123,7 +126,8 @@ fn the_core_is_pure() {
     for (file, text) in sources() {
         if PURE.contains(&module_of(&file)) {
             for word in IMPURE {
-                assert!(!text.contains(word), "src/{file} names {word}, and its module is pure");
+                // An address is a value like any other; what can be done with it is not.
+                assert!(!text.replace("std::net::IpAddr", "").contains(word), "src/{file} names {word}, and its module is pure");
             }
         }
     }

@@ -8,7 +8,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use mnm::base::{Entropy, GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo, Wall};
 use mnm::ledger::Ledger;
-use mnm::record::{CursorRecord, Lane, Mark, MemberRecord, MessageRecord, NodeRecord, Payload, Record, Standing, UserRecord};
+use mnm::record::{
+    AliasRecord, CorkRecord, CursorRecord, GroupRecord, GroupRules, InviteRecord, Lane, Mark, MemberRecord, MessageRecord, MissedRecord,
+    Mode, NodeRecord, Override, Payload, Policy, ReachRecord, Record, RetiredRecord, Role, SiteRecord, Standing, TallyRecord, UserRecord,
+    Who,
+};
 use mnm::server::{Means, Repair, RunError, repair, verify, verify_directory};
 use mnm::store::{Directory, Exchange, Options, Store, StoreError};
 
@@ -32,16 +36,50 @@ impl Entropy for Counting {
 }
 
 fn user(no: u32) -> Record<'static> {
-    let nodes = vec![NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".into() }];
+    let nodes = vec![NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".into(), made: 0 }];
     let (no, uid, next_node) = (UserNo(no), Uid([no as u8 + 1; 20]), NodeNo(no + 1));
-    Record::User(UserRecord { no, uid, aliases: vec![format!("member number {}", no.0)], nodes, next_node })
+    let aliases = vec![AliasRecord { name: format!("member number {}", no.0), uses: 0, expires: Wall(0) }];
+    Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, next_node })
 }
 
 fn message(seq: u64, payload: Payload<'static>) -> Record<'static> {
     let json = format!("{{\"from\":\"{}\",\"id\":\"{seq}\"}}", Uid([1; 20]));
     let header = format!("{:04x}{json}", json.len()).into_bytes();
     let to = if seq.is_multiple_of(3) { vec![NodeNo(0), NodeNo(1)] } else { vec![NodeNo((seq % 2) as u32)] };
-    Record::Message(MessageRecord { lane: Lane::Normal, to, header: header.into(), payload })
+    // Some are kept back for the second member.
+    let held = to.iter().copied().filter(|node| *node == NodeNo(1) && seq.is_multiple_of(7)).collect();
+    Record::Message(MessageRecord { lane: Lane::Normal, to, held, header: header.into(), payload })
+}
+
+fn member(no: u32, moderator: bool) -> Record<'static> {
+    let (group, user, alias) = (GroupNo(0), UserNo(no), format!("member number {no}"));
+    Record::Member(MemberRecord { group, user, alias, standing: Standing::Joined, moderator })
+}
+
+fn group(rules: Option<GroupRules>) -> Record<'static> {
+    Record::Group(GroupRecord { no: GroupNo(0), name: "the two of us".into(), rules })
+}
+
+/// What else can be decided, and what a report says where it is lost.
+fn decisions() -> Vec<(Record<'static>, &'static str)> {
+    let user = UserNo(1);
+    let rules = GroupRules { invite: Who::Moderators, post: Who::Anyone, roster: Who::Members };
+    let mode = Some(Override { mode: Mode::Closed, until: Wall(0), configured: Mode::Open });
+    let (digest, expires, maker, groups) = ([8; 32], Wall(0), Some(user), vec![GroupNo(0)]);
+    let mark = |high, ahead: &[u64]| Mark { high: Seq(high), owed: vec![], ahead: ahead.iter().copied().map(Seq).collect() };
+    let (normal, priority, held) = (mark(0, &[]), mark(0, &[]), mark(0, &[7]));
+    vec![
+        (Record::Reach(ReachRecord { user, policy: Policy::None, block: vec![], allow: vec![Uid([1; 20])] }), "lets through"),
+        (Record::Cork(CorkRecord { user, until: Wall(1 << 60), all: false, from: vec![Uid([1; 20])] }), "wants kept back"),
+        (Record::Tally(TallyRecord { user, pings: vec![5], failures: vec![6] }), "has pinged"),
+        (Record::Missed(MissedRecord { user, count: 3, first: Seq(40), last: Seq(50) }), "has missed 3 messages"),
+        (Record::Invite(InviteRecord { slot: 5, digest, uses: 3, expires, role: Role::Receive, maker, groups }), "the one at place 5"),
+        (Record::Retired(RetiredRecord { user, name: "given up by member 1".into() }), "was given up"),
+        (Record::Site(SiteRecord { mode, wrong_codes: 3 }), "who may register"),
+        (group(Some(rules)), "what its moderators have decided"),
+        (member(0, true), "which that member moderates"),
+        (Record::Cursor(CursorRecord { node: NodeNo(1), normal, priority, held, seen: 70 }), "has acknowledged"),
+    ]
 }
 
 /// A log of many segments, closed: two members, a group of both, messages, one of them in parts, and what was acked.
@@ -56,11 +94,9 @@ fn write_log(path: &Path) {
     };
     append(&user(0));
     append(&user(1));
-    append(&Record::Group { no: GroupNo(0), name: "the two of us".into() });
-    for no in 0..2 {
-        let (group, user, alias) = (GroupNo(0), UserNo(no), format!("member number {no}"));
-        append(&Record::Member(MemberRecord { group, user, alias, standing: Standing::Joined }));
-    }
+    append(&group(None));
+    append(&member(0, false));
+    append(&member(1, false));
     for i in 0..MESSAGES {
         if i == 30 {
             let parts = (0..3).map(|_| Seq(append(&Record::Chunk(vec![7; 500].into())))).collect::<Vec<_>>();
@@ -70,7 +106,9 @@ fn write_log(path: &Path) {
         append(&message(next, Payload::Inline(vec![b'a' + (i % 26) as u8; 300].into())));
     }
     let normal = Mark { high: Seq(12), owed: vec![Seq(9)], ahead: vec![] };
-    append(&Record::Cursor(CursorRecord { node: NodeNo(1), normal, priority: Mark::default() }));
+    let held = Mark { high: Seq(7), ..Mark::default() };
+    decisions().iter().for_each(|(record, _)| _ = append(record));
+    append(&Record::Cursor(CursorRecord { node: NodeNo(1), normal, priority: Mark::default(), held, seen: 80 }));
     store.close().unwrap();
 }
 
@@ -96,8 +134,8 @@ fn facts(path: &Path) -> Result<Ledger, String> {
 }
 
 fn owed(ledger: &Ledger) -> BTreeSet<(u32, u64)> {
-    let of = |node: u32| ledger.queue(NodeNo(node)).owed(Lane::Normal).map(move |seq| (node, seq.0)).collect::<Vec<_>>();
-    [0, 1].into_iter().flat_map(of).collect()
+    let lanes = |node: u32| Lane::ALL.into_iter().flat_map(move |lane| ledger.queue(NodeNo(node)).owed(lane)).map(move |seq| (node, seq.0));
+    [0, 1].into_iter().flat_map(lanes).collect()
 }
 
 /// Whether a report names a message, or a range that it lies in.
@@ -135,6 +173,8 @@ fn check(path: &Path, whole: &Ledger, what: &str) -> (BTreeSet<(u32, u64)>, Vec<
     if let Some(group) = verified.ledger.group_by_name("the two of us") {
         verified.ledger.group_nodes(group, None).for_each(drop);
     }
+    verified.ledger.check_invariants();
+    verified.ledger.corks().for_each(|cork| _ = verified.ledger.user(cork.user));
     // The store takes it as any other.
     let opened = Store::open(Directory::open(path).unwrap(), OPTIONS, Box::new(Counting(200)), &mut |_, _| Ok(()));
     opened.unwrap_or_else(|error| panic!("{what}: {error}")).store.check_invariants();
@@ -172,6 +212,47 @@ fn a_flip_anywhere_costs_what_it_hit_and_that_is_told() {
         }
     }
     assert!(damaged > 30 && cost > 15, "{damaged} {cost}");
+}
+
+#[test]
+fn what_was_decided_is_told_where_it_is_lost() {
+    let _lock = among_others();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let mut store = Store::open(Directory::open(&path).unwrap(), OPTIONS, Box::new(Counting(0)), &mut |_, _| Ok(())).unwrap().store;
+    let people = [user(0), user(1), group(None), member(0, false), message(7, Payload::EMPTY)];
+    let decided = decisions();
+    // So that the message has the number that it says.
+    for (seq, record) in (3..).zip(people.iter().chain(decided.iter().map(|(record, _)| record))) {
+        store.append(Seq(seq), &record.encode(), true).unwrap();
+    }
+    store.close().unwrap();
+    let (files, whole) = (segments(&path), facts(&path).unwrap());
+    assert_eq!(owed(&whole), BTreeSet::new());
+    let damage = |record: &Record<'_>| {
+        let record = record.encode();
+        let place = |octets: &[u8]| octets.windows(record.len()).position(|window| window == record);
+        let (name, mut octets) = segments(&path).into_iter().find(|(_, octets)| place(octets).is_some()).expect("it is in the log");
+        let at = place(&octets).expect("it was found above") + record.len() - 1;
+        octets[at] ^= 1;
+        fs::write(path.join(name), octets).unwrap();
+    };
+    for (record, sentence) in &decided {
+        restore(&path, &files);
+        damage(record);
+        let (_, report) = check(&path, &whole, sentence);
+        assert!(report.iter().any(|line| line.contains(sentence)), "{sentence}: {report:?}");
+    }
+    // Without those whom it is about.
+    restore(&path, &files);
+    [&people[1], &people[2], &decided[7].0].into_iter().for_each(damage);
+    let Ok(Repair::Repaired { report, verified, .. }) = repair(&path, means(), true, &mut |_, _| {}) else { panic!("it is repaired") };
+    let ledger = verified.ledger;
+    assert!(ledger.reach(UserNo(1)).is_none() && ledger.cork(UserNo(1)).is_none() && ledger.tally(UserNo(1)).is_none(), "{report:?}");
+    let invite = ledger.invite(&[8; 32]).expect("its code is good still");
+    assert_eq!((invite.uses, invite.maker, &invite.groups[..]), (3, None, &[][..]));
+    assert!(ledger.retired("given up by member 1").is_some_and(|owner| owner != UserNo(1)), "whose number the next new member gets");
+    assert_eq!(ledger.site(), whole.site());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mnm::base::{Entropy, NodeDigest, NodeNo, Seq, Uid, UserNo};
-use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, UserRecord};
+use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, Role, UserRecord};
 use mnm::store::{Directory, Options, Store};
 
 /// One test at a time: a process that one starts has, until it runs its own program, a copy of every lock in this one.
@@ -29,11 +29,13 @@ impl Entropy for Sevens {
 fn write_log(path: &Path) {
     let disk = Directory::open(path).unwrap();
     let mut store = Store::open(disk, Options { segment_bytes: 4 << 20 }, Box::new(Sevens), &mut |_, _| Ok(())).unwrap().store;
-    let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into() };
-    let user = UserRecord { no: UserNo(0), uid: Uid([2; 20]), aliases: vec![], nodes: vec![node], next_node: NodeNo(1) };
+    let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into(), made: 0 };
+    let (no, uid, next_node) = (UserNo(0), Uid([2; 20]), NodeNo(1));
+    let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], next_node };
     let message = |data: &'static [u8]| {
         let header = b"0008{\"op\":0}"[..].into();
-        Record::Message(MessageRecord { lane: Lane::Normal, to: vec![NodeNo(0)], header, payload: Payload::Inline(data.into()) })
+        let (to, payload) = (vec![NodeNo(0)], Payload::Inline(data.into()));
+        Record::Message(MessageRecord { lane: Lane::Normal, to, held: vec![], header, payload })
     };
     for (seq, record) in [(1, Record::User(user)), (2, message(b"the first one")), (3, message(b"the second one"))] {
         store.append(Seq(seq), &record.encode(), true).unwrap();

@@ -96,6 +96,11 @@ impl Group {
         }
     }
 
+    /// Everybody of that number or a higher one who stands to it in some way, in rising order.
+    pub fn members_from(&self, user: UserNo) -> impl Iterator<Item = (UserNo, &Member)> {
+        self.members.range(user..).map(|(user, member)| (*user, member))
+    }
+
     /// Everybody who joined.
     pub fn joined(&self) -> impl Iterator<Item = (UserNo, &Member)> {
         self.members().filter(|(_, member)| member.standing == Standing::Joined)
@@ -163,6 +168,17 @@ impl Groups {
             });
         }
         &mut self.all[at]
+    }
+
+    /// # Panics
+    /// If counts are not those of the members.
+    pub(super) fn check_invariants(&self) {
+        for group in &self.all {
+            let count = |standing| group.members.values().filter(|member| member.standing == standing).count();
+            let moderators = group.members.values().filter(|member| member.moderator).count();
+            assert_eq!([count(Standing::Joined), count(Standing::Invited)], [group.joined, group.invited], "{:?}", group.no);
+            assert_eq!(moderators, group.moderators, "{:?}: only who joined moderates", group.no);
+        }
     }
 
     pub(super) fn next(&self) -> GroupNo {

@@ -1,6 +1,6 @@
 //! Invite codes that are good, by what they hash to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Dead;
 use crate::base::{Seq, UserNo, Wall};
@@ -11,6 +11,7 @@ use crate::record::InviteRecord;
 pub(super) struct Invites {
     slots: Vec<Option<(Seq, InviteRecord)>>,
     by_digest: HashMap<[u8; 32], u32>,
+    by_maker: HashMap<UserNo, BTreeSet<u32>>,
 }
 
 impl InviteRecord {
@@ -28,9 +29,15 @@ impl Invites {
         }
         if let Some((old, before)) = self.slots[at].replace((seq, record.clone())) {
             self.by_digest.remove(&before.digest);
+            if let Some(slots) = before.maker.and_then(|maker| self.by_maker.get_mut(&maker)) {
+                slots.remove(&before.slot);
+            }
             dead.push(old);
         }
         self.by_digest.insert(record.digest, record.slot);
+        if let Some(maker) = record.maker {
+            self.by_maker.entry(maker).or_default().insert(record.slot);
+        }
     }
 
     pub(super) fn by_digest(&self, digest: &[u8; 32]) -> Option<&InviteRecord> {
@@ -51,6 +58,7 @@ impl Invites {
 
     /// Codes that a user has made and that are good at that time.
     pub(super) fn of_maker(&self, maker: UserNo, now: Wall) -> impl Iterator<Item = &InviteRecord> {
-        self.iter().filter(move |record| record.maker == Some(maker) && record.is_good(now))
+        let slots = self.by_maker.get(&maker).into_iter().flatten();
+        slots.filter_map(|slot| self.slots[*slot as usize].as_ref()).map(|(_, record)| record).filter(move |record| record.is_good(now))
     }
 }

@@ -289,7 +289,7 @@ mod tests {
             (4, group(1, Some(rules))),
             (5, member(1, 1, true)),
             (6, Record::Reach(ReachRecord { user: UserNo(0), policy: Policy::None, block: vec![uid(9)], allow: vec![uid(1)] })),
-            (7, Record::Cork(CorkRecord { user: UserNo(1), until: Wall(1 << 50), from: Some(vec![uid(0)]) })),
+            (7, Record::Cork(CorkRecord { user: UserNo(1), until: Wall(1 << 50), all: false, from: vec![uid(0)] })),
             (8, Record::Tally(TallyRecord { user: UserNo(1), pings: vec![7, 7], failures: vec![8] })),
             (9, Record::Missed(MissedRecord { user: UserNo(1), count: 2, first: Seq(3), last: Seq(4) })),
             (10, invite(2, 5, 1, &[0, 1])),

@@ -325,6 +325,7 @@ impl Ledger {
             }
         }
         self.messages.check_invariants(&owed);
+        self.groups.check_invariants();
     }
 }
 

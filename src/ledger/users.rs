@@ -67,6 +67,11 @@ impl User {
         self.nodes().fold(None, |found, node| if node.digest.matches(digest) { Some(node) } else { found })
     }
 
+    /// Octets of the record.
+    pub fn octets(&self) -> usize {
+        self.packed.octets()
+    }
+
     /// A copy of the record, to be changed and applied.
     pub fn to_record(&self) -> UserRecord {
         self.packed.unpack()

@@ -4,10 +4,12 @@
 //! buffer that all links share, and only the part of a TLS record that has not come whole, and ciphertext that
 //! the socket did not take, stay with the link. `os.rs` is the only file that knows mio.
 
+mod descriptors;
 mod layer;
 mod link;
 mod os;
 
+pub use descriptors::{inherited_descriptors, is_out_of_descriptors, raise_descriptor_limit};
 pub use layer::{Layer, LayerError, TlsConfig};
 pub use link::{Link, Received, Socket};
-pub use os::{Accepted, Bound, Poller, Ready, TcpSocket, inherited_descriptors, is_out_of_descriptors, raise_descriptor_limit};
+pub use os::{Accepted, Bound, LocalBound, LocalSocket, Poller, Ready, TcpSocket};

@@ -1,23 +1,29 @@
-//! The operating system's side of the loop: readiness, accepting, signals, descriptors. The only file that knows mio.
+//! The operating system's side of the loop: readiness, accepting, signals. The only file that knows mio.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
-use rustix::process::{Resource, Rlimit};
+use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use super::descriptors::is_out_of_descriptors;
 use super::link::Socket;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
 /// Tokens of listeners start here, those of links at 0.
 const LISTENERS: usize = usize::MAX / 2;
+/// Those of the operator's connections.
+const OPERATORS: usize = usize::MAX / 4 * 3;
 const SIGNALS: Token = Token(usize::MAX - 1);
+const LOCAL: Token = Token(usize::MAX - 2);
 /// How long to leave a listener alone after the system had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -26,6 +32,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct TcpSocket(TcpStream);
 
 impl Socket for TcpSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write(octets)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
+    }
+}
+
+/// A connection from this machine, through a socket in the file system.
+#[derive(Debug)]
+pub struct LocalSocket(UnixStream);
+
+impl Socket for LocalSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
@@ -55,6 +79,10 @@ pub enum Ready {
     },
     /// Somebody wants to connect to this listener.
     Accept(usize),
+    /// Somebody wants to connect to the local listener.
+    Knock,
+    /// A connection of the operator's can be read or written, or has ended.
+    Operator(usize),
     /// The operator wants the program to end.
     Stop,
     /// A terminal was closed, or somebody hopes that something is read anew.
@@ -105,11 +133,34 @@ impl Bound {
     }
 }
 
+/// A listening socket in the file system, for this user alone.
+#[derive(Debug)]
+pub struct LocalBound {
+    listener: StdUnixListener,
+}
+
+impl LocalBound {
+    /// Makes the socket, which must not be there.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new(path: &Path) -> io::Result<LocalBound> {
+        // Changed afterwards, its mode would let others in for a moment. The mask is the whole process's, which has one thread.
+        let before = rustix::process::umask(Mode::from_raw_mode(0o177));
+        let bound = StdUnixListener::bind(path);
+        rustix::process::umask(before);
+        let listener = bound?;
+        listener.set_nonblocking(true)?;
+        Ok(LocalBound { listener })
+    }
+}
+
 /// All readiness of the process.
 pub struct Poller {
     poll: Poll,
     events: Events,
     listeners: Vec<TcpListener>,
+    local: Option<UnixListener>,
     signals: Signals,
     /// Given up to accept, and at once refuse, a connection for which there is no descriptor: left in the
     /// queue it would keep an edge-triggered listener from ever being reported again.
@@ -132,7 +183,7 @@ impl Poller {
             poll.registry().register(&mut listener, Token(LISTENERS + i), Interest::READABLE)?;
             listeners.push(listener);
         }
-        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, signals, spare: spare() })
+        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, signals, spare: spare() })
     }
 
     /// Waits until something is ready, at most `timeout`, and adds all that is to `ready`.
@@ -151,6 +202,8 @@ impl Poller {
                 count += 1;
                 match event.token() {
                     SIGNALS => ready.extend(self.signals.pending().filter_map(meaning)),
+                    LOCAL => ready.push(Ready::Knock),
+                    Token(token) if token >= OPERATORS => ready.push(Ready::Operator(token - OPERATORS)),
                     Token(token) if token >= LISTENERS => ready.push(Ready::Accept(token - LISTENERS)),
                     Token(slot) => {
                         let ending = event.is_read_closed() || event.is_error();
@@ -202,9 +255,42 @@ impl Poller {
         self.poll.registry().register(&mut socket.0, Token(slot), Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Stops listening; links go on.
+    /// Watches a local listener, instead of any other.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_local(&mut self, bound: LocalBound) -> io::Result<()> {
+        let mut listener = UnixListener::from_std(bound.listener);
+        self.poll.registry().register(&mut listener, LOCAL, Interest::READABLE)?;
+        self.local = Some(listener);
+        Ok(())
+    }
+
+    /// Accepts one connection from the local listener. Call until nobody is waiting.
+    ///
+    /// # Errors
+    /// The operating system's; somebody may wait still.
+    pub fn accept_local(&mut self) -> io::Result<Option<LocalSocket>> {
+        let Some(listener) = &self.local else { return Ok(None) };
+        match listener.accept() {
+            Ok((stream, _)) => Ok(Some(LocalSocket(stream))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Watches a connection of the operator's.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_operator(&mut self, socket: &mut LocalSocket, slot: usize) -> io::Result<()> {
+        self.poll.registry().register(&mut socket.0, Token(OPERATORS + slot), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Stops listening; links go on, and so do the operator's connections.
     pub fn stop_listening(&mut self) {
         self.listeners.clear();
+        self.local = None;
     }
 }
 
@@ -214,32 +300,6 @@ fn meaning(signal: i32) -> Option<Ready> {
         SIGHUP => Some(Ready::Hangup),
         _ => None,
     }
-}
-
-/// Lets this process have as many descriptors as it may, and says how many that is. What a shell gives by default is meant
-/// for programs that wait with `select`, which we do not.
-pub fn raise_descriptor_limit() -> u64 {
-    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
-    let granted = match rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        Ok(()) => maximum,
-        // Some systems refuse what they call the maximum. What there was is there still.
-        Err(_) => current,
-    };
-    // No limit at all.
-    granted.unwrap_or(u64::MAX)
-}
-
-/// How many descriptors the program that started this one left open for it, besides the standard streams: they count as ours.
-/// Ask before anything else is opened. Where the system does not tell, none.
-pub fn inherited_descriptors() -> u64 {
-    // One more is open for the listing itself.
-    std::fs::read_dir("/dev/fd").map_or(0, |open| (open.count() as u64).saturating_sub(4))
-}
-
-/// Whether a call failed because this process or the system has no descriptor left.
-pub fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // EMFILE and ENFILE, the same on every Unix.
-    matches!(error.raw_os_error(), Some(24 | 23))
 }
 
 fn spare() -> Option<File> {

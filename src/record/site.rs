@@ -21,6 +21,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 3] = [Mode::Open, Mode::Invite, Mode::Closed];
+
     /// The word in the configuration and on the command line.
     pub fn word(self) -> &'static str {
         match self {

@@ -23,6 +23,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 3] = [Role::Full, Role::Receive, Role::Suspended];
+
     /// The word on the wire and on the command line.
     pub fn word(self) -> &'static str {
         match self {
@@ -187,6 +190,11 @@ impl PackedUser {
             Ok(Record::User(record)) => record,
             other => unreachable!("a user was packed, not {other:?}"),
         }
+    }
+
+    /// How many octets it has.
+    pub fn octets(&self) -> usize {
+        self.octets.len()
     }
 
     /// The user's number.

@@ -158,11 +158,14 @@ impl Cx<'_> {
 
     /// Whether as much waits for one of a user's nodes as may wait.
     pub(super) fn is_full(&self, user: UserNo) -> bool {
+        self.ledger.user(user).node_numbers().any(|node| self.has_full_queue(node))
+    }
+
+    /// Whether as much waits for a node as may wait.
+    pub(super) fn has_full_queue(&self, node: NodeNo) -> bool {
         let quotas = &self.settings.quotas;
-        self.ledger.user(user).node_numbers().any(|node| {
-            let queue = self.ledger.queue(node);
-            queue.len() >= quotas.queue_messages || queue.octets() >= quotas.queue_bytes
-        })
+        let queue = self.ledger.queue(node);
+        queue.len() >= quotas.queue_messages || queue.octets() >= quotas.queue_bytes
     }
 
     /// What a user's cork keeps back now.

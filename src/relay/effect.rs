@@ -43,7 +43,7 @@ pub enum Effect {
         /// Not before this is durable.
         after: Seq,
     },
-    /// Close a link at once, whatever there is to write: its time is up.
+    /// Close a link at once, whatever there is to write: its time is up, or it is nobody's any more.
     Cut {
         /// Which link.
         link: LinkId,

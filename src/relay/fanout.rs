@@ -3,6 +3,8 @@
 //! A user whose queue is full misses what comes to them as one of many, and is told of it later; nobody else notices. What
 //! names the user is refused before it comes here. News of one's own account is queued in any case.
 
+use std::collections::BTreeMap;
+
 use super::cx::Cx;
 use crate::base::{NodeNo, UserNo};
 use crate::limits::FULL_NAMED_MAX;
@@ -19,13 +21,13 @@ pub(super) struct Fanout {
     /// Users who miss it.
     pub(super) missed: Vec<UserNo>,
     /// Those of them who miss it as members of a group, as it lists them.
-    named: Vec<(UserNo, String)>,
+    named: BTreeMap<UserNo, String>,
 }
 
 impl Fanout {
     /// Nobody yet.
     pub(super) fn new(from: UserNo) -> Fanout {
-        Fanout { from, nodes: Vec::new(), held: Vec::new(), missed: Vec::new(), named: Vec::new() }
+        Fanout { from, nodes: Vec::new(), held: Vec::new(), missed: Vec::new(), named: BTreeMap::new() }
     }
 
     /// All nodes of a user, whatever waits for them.
@@ -35,30 +37,47 @@ impl Fanout {
         fanout
     }
 
-    /// A user's nodes, but for one.
+    /// A user's nodes, but for one, whatever waits for them.
     pub(super) fn add(&mut self, cx: &Cx<'_>, user: UserNo, but: Option<NodeNo>) {
         let first = self.nodes.len();
         self.nodes.extend(cx.ledger.user(user).node_numbers().filter(|node| Some(*node) != but));
+        self.hold_back(cx, user, first);
+    }
+
+    /// A user's nodes, but for one; none if the user's queue is full. Whether it is not.
+    pub(super) fn add_if_fits(&mut self, cx: &Cx<'_>, user: UserNo, but: Option<NodeNo>) -> bool {
+        let first = self.nodes.len();
+        self.nodes.extend(cx.ledger.user(user).node_numbers());
+        if self.nodes[first..].iter().any(|node| cx.has_full_queue(*node)) {
+            self.nodes.truncate(first);
+            return false;
+        }
+        if let Some(at) = self.nodes[first..].iter().position(|node| Some(*node) == but) {
+            self.nodes.swap_remove(first + at);
+        }
+        self.hold_back(cx, user, first);
+        true
+    }
+
+    /// The same, and a user with a full queue is told later. It does no harm where nobody is left.
+    pub(super) fn add_or_miss(&mut self, cx: &Cx<'_>, user: UserNo, but: Option<NodeNo>) {
+        let is_alone = but.is_some() && cx.ledger.user(user).nodes().len() == 1;
+        if !is_alone && !self.add_if_fits(cx, user, but) {
+            self.missed.push(user);
+        }
+    }
+
+    fn hold_back(&mut self, cx: &Cx<'_>, user: UserNo, first: usize) {
         if cx.holds_back(user, self.from) {
             self.held.extend_from_slice(&self.nodes[first..]);
         }
     }
 
-    /// A user's nodes, but for one; unless the user's queue is full. Whether the user gets it.
-    pub(super) fn add_or_miss(&mut self, cx: &Cx<'_>, user: UserNo, but: Option<NodeNo>) -> bool {
-        let fits = !cx.is_full(user);
-        if fits {
-            self.add(cx, user, but);
-        } else {
-            self.missed.push(user);
-        }
-        fits
-    }
-
     /// A member of a group, listed so.
     pub(super) fn add_member(&mut self, cx: &Cx<'_>, user: UserNo, alias: &str) {
-        if !self.add_or_miss(cx, user, None) && self.named.iter().all(|(named, _)| *named != user) {
-            self.named.push((user, alias.to_owned()));
+        if !self.add_if_fits(cx, user, None) {
+            self.missed.push(user);
+            self.named.entry(user).or_insert_with(|| alias.to_owned());
         }
     }
 
@@ -75,9 +94,7 @@ impl Fanout {
         self.held.extend_from_slice(&other.held);
         self.missed.extend_from_slice(&other.missed);
         for (user, alias) in &other.named {
-            if self.named.iter().all(|(named, _)| named != user) {
-                self.named.push((*user, alias.clone()));
-            }
+            self.named.entry(*user).or_insert_with(|| alias.clone());
         }
     }
 
@@ -96,11 +113,11 @@ impl Fanout {
         /// Octets of names, as escaped as they can be.
         const BYTES_MAX: usize = 40_000;
         let mut octets = 0;
-        let fits = |(_, alias): &&(UserNo, String)| {
+        let fits = |alias: &&String| {
             octets += alias.len() * 6 + 3;
             octets <= BYTES_MAX
         };
-        let named: Vec<String> = self.named.iter().take(FULL_NAMED_MAX).take_while(fits).map(|(_, alias)| alias.clone()).collect();
+        let named: Vec<String> = self.named.values().take(FULL_NAMED_MAX).take_while(fits).cloned().collect();
         let more = (self.named.len() - named.len()) as u64;
         Full { named, more }
     }

@@ -29,17 +29,17 @@ mod upload;
 pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
+pub use names::NameGuard;
 pub use session::Reason;
 pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::time::Duration;
 
 use self::corks::Corks;
 use self::cx::{Cx, Me};
 use self::guesses::Guesses;
 use self::journal::Journal;
-use self::names::NameGuard;
 use self::online::Online;
 use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};

@@ -1,8 +1,8 @@
 //! What one link is in the middle of: greeting → anonymous → logged in → closing.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::IpAddr;
 
 use super::settings::Timeouts;
 use super::upload::Upload;

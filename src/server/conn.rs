@@ -47,6 +47,8 @@ pub(super) struct Conn<S> {
     pub(super) stranger: bool,
     /// It broke the layer's protocol.
     pub(super) broken: bool,
+    /// It gets nothing more, not even what is ready to go: a device that was dropped may be in the wrong hands.
+    pub(super) cut: bool,
 }
 
 impl<S> Conn<S> {
@@ -74,6 +76,7 @@ impl<S: Socket> Conn<S> {
             throttled: false,
             stranger: true,
             broken: false,
+            cut: false,
         }
     }
 
@@ -89,6 +92,9 @@ impl<S: Socket> Conn<S> {
     /// Seals and writes as much as the socket takes, up to a turn's share. Whether the link lives.
     /// Messages that are not `owed` any more are left out.
     pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, plain: &mut Vec<u8>, owed: &dyn Fn(Seq) -> bool) -> bool {
+        if self.cut {
+            return false;
+        }
         let mut moved = 0;
         self.unfinished = false;
         loop {

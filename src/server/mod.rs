@@ -6,9 +6,11 @@
 //!
 //! Failures: a [`StoreError`] ends the process, since memory is ahead of the disk; anything a peer does ends one link.
 
+mod alone;
 mod backup;
 mod clock;
 mod conn;
+pub mod control;
 mod damage_report;
 mod door;
 mod gate;
@@ -41,6 +43,7 @@ use crate::relay::{Answer, Command, Effect, Input, Now, Relay};
 use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
+pub use alone::alone;
 pub use backup::{Backup, backup};
 pub use clock::Clock;
 #[cfg(feature = "sim")]
@@ -464,7 +467,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
                 Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
                 Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
-                Effect::Cut { link } => self.output(link, |conn| conn.phase = Phase::Gone),
+                Effect::Cut { link } => self.output(link, |conn| (conn.phase, conn.cut) = (Phase::Gone, true)),
                 Effect::Forget { seq, .. } => {
                     if !self.pins.defer(seq) {
                         self.store.forget(seq);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::control::Control;
 use super::door::Door;
 use super::{Clock, Facts, Listeners, Server, recover};
 use crate::base::{OsEntropy, Wall};
@@ -97,7 +98,7 @@ impl From<io::Error> for RunError {
     }
 }
 
-type Tcp = Server<TcpSocket, Directory>;
+pub(super) type Tcp = Server<TcpSocket, Directory>;
 
 /// Runs the relay until SIGINT or SIGTERM.
 ///
@@ -116,9 +117,11 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     }
     let (bound, tls) = listen(config, &identities)?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
-    let poller = Poller::new(bound)?;
+    let mut poller = Poller::new(bound)?;
+    let control = Control::open(&config.data, &mut poller);
     let options = Options { segment_bytes: config.limits.segment_bytes };
-    let Facts { store, ledger, recovery } = recover(disk, options, Box::new(OsEntropy))?;
+    let facts = recover(disk, options, Box::new(OsEntropy))?;
+    let Facts { ledger, recovery, .. } = &facts;
     log::info!(
         "replayed {} records of {} octets: {} members, {} messages waiting{}",
         recovery.records,
@@ -127,13 +130,18 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         ledger.message_count(),
         if recovery.clean { "" } else { " (the last run did not end cleanly)" }
     );
+    tell_who_may_register(config, ledger.site(), clock.now().wall);
+    let server = equip(config, facts, options);
+    log::info!("ready");
+    serve(server, poller, Door::new(tls, descriptors), control, &clock)
+}
+
+/// A relay with these facts and without links.
+pub(super) fn equip(config: &Config, Facts { store, ledger, .. }: Facts<Directory>, options: Options) -> Tcp {
     let settings = settings(config);
-    tell_who_may_register(config, &settings, ledger.site(), clock.now().wall);
     let dialect = settings.dialect;
     let relay = Relay::new(settings, ledger, Box::new(OsEntropy));
-    let server = Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect);
-    log::info!("ready");
-    serve(server, poller, Door::new(tls, descriptors), &clock)
+    Server::new(relay, store, options, RequestLimits { recipients_max: config.limits.recipients_max }, dialect)
 }
 
 /// How many descriptors there are for us, as many as the system lets us have.
@@ -206,8 +214,8 @@ pub fn settings(config: &Config) -> Settings {
 }
 
 /// Says which mode is in force, and warns where it lets strangers in.
-fn tell_who_may_register(config: &Config, settings: &Settings, site: SiteRecord, now: Wall) {
-    let configured = settings.register;
+fn tell_who_may_register(config: &Config, site: SiteRecord, now: Wall) {
+    let configured = settings(config).register;
     let mode = site.mode_in_force(configured, now);
     match site.mode.filter(|instead| instead.holds(configured, now)) {
         None => log::info!("register: {}", mode.word()),
@@ -248,10 +256,10 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 }
 
 /// The loop: wait, note who is ready, turn.
-fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> Result<(), RunError> {
+fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Control, clock: &Clock) -> Result<(), RunError> {
     let mut ready = Vec::new();
     loop {
-        let deadline = [server.next_deadline(), door.next_deadline()].into_iter().flatten().min();
+        let deadline = [server.next_deadline(), door.next_deadline(), control.next_deadline()].into_iter().flatten().min();
         let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
@@ -265,6 +273,8 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> 
                     server.ready(slot, readable, writable);
                 }
                 Ready::Accept(listener) => door.open(&mut server, &mut poller, listener, now),
+                Ready::Knock => control.knock(now),
+                Ready::Operator(slot) => control.wake(slot),
                 Ready::Hangup => {
                     log::info!("SIGHUP: nothing is reloaded yet; restart to apply a changed configuration or certificate");
                 }
@@ -272,13 +282,16 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, clock: &Clock) -> 
                     log::info!("stopping");
                     poller.stop_listening();
                     server.turn(now)?;
+                    control.close(server.take_answers(), now);
                     server.stop(now)?;
                     log::info!("stopped");
                     return Ok(());
                 }
             }
         }
+        control.hear(&mut server, &mut poller, now)?;
         server.turn(now)?;
+        control.answer(server.take_answers(), now);
         door.report(server.take_strangers(), now);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::frame::{Frame, Intake};
-use super::process::TlsLink;
+use super::process::{TlsLink, merge};
 use super::site::{Link, Received};
 
 /// How long anything may take that must happen; generous, since the machine may be busy.
@@ -33,13 +33,26 @@ pub(crate) struct Member {
 impl Member {
     /// A new account with one device.
     pub(crate) fn register(address: SocketAddr) -> Member {
+        Member::register_with(address, &json!({})).expect("an account is made")
+    }
+
+    /// The same, with these fields in the request besides.
+    ///
+    /// # Errors
+    /// The relay's reason not to make it.
+    pub(crate) fn register_with(address: SocketAddr, fields: &Value) -> Result<Member, String> {
         let mut member = Member::greet(address);
-        member.say(&json!({"op": 1, "newnode": "a device"}), b"");
-        let registered = member.frame().expect("an account is made");
+        let mut request = json!({"op": 1, "newnode": "a device"});
+        merge(&mut request, fields);
+        member.say(&request, b"");
+        let registered = member.frame().expect("an answer comes");
+        if registered.str("op") == "quit" {
+            return Err(registered.str("error").to_owned());
+        }
         let text = |key| registered.str(key).to_owned();
         member.account = Account { uid: text("uid"), node: text("nodeid") };
         assert_eq!(member.frame().expect("it is logged in").str("op"), "info");
-        member
+        Ok(member)
     }
 
     /// A device that was here before.

@@ -57,8 +57,44 @@ impl Process {
         self.child.id()
     }
 
-    fn data_directory(&self) -> PathBuf {
+    /// The configuration that it was started with.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.directory.path().join("mnm.conf")
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn data_directory(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// Changes settings for the next start, as in [`start`](Self::start).
+    pub(crate) fn configure(&self, settings: &Value) {
+        let mut config = serde_json::from_slice(&fs::read(self.config()).expect("it is there")).expect("it is JSON");
+        merge(&mut config, settings);
+        fs::write(self.config(), config.to_string()).expect("it can be written");
+    }
+
+    /// Ends the relay.
+    pub(crate) fn end(&mut self, stop: Stop) -> Result<(), String> {
+        match stop {
+            Stop::Kill => {
+                self.signal(rustix::process::Signal::KILL);
+                self.wait(PATIENCE).map(drop)
+            }
+            Stop::Clean => {
+                self.signal(rustix::process::Signal::TERM);
+                match self.wait(STOP_MAX)? {
+                    status if status.success() => Ok(()),
+                    status => Err(format!("the relay ended with {status}")),
+                }
+            }
+        }
+    }
+
+    /// Starts it again on the same data.
+    pub(crate) fn begin(&mut self) -> Result<(), String> {
+        (self.child, self.address) = spawn(self.directory.path(), &self.log)?;
+        Ok(())
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
@@ -94,21 +130,8 @@ impl Site for Process {
     }
 
     fn restart(&mut self, stop: Stop) -> Result<(), String> {
-        match stop {
-            Stop::Kill => {
-                self.signal(rustix::process::Signal::KILL);
-                self.wait(PATIENCE)?;
-            }
-            Stop::Clean => {
-                self.signal(rustix::process::Signal::TERM);
-                let status = self.wait(STOP_MAX)?;
-                if !status.success() {
-                    return Err(format!("the relay ended with {status}"));
-                }
-            }
-        }
-        (self.child, self.address) = spawn(self.directory.path(), &self.log)?;
-        Ok(())
+        self.end(stop)?;
+        self.begin()
     }
 
     fn now(&self) -> Duration {

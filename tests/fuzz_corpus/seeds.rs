@@ -1,8 +1,10 @@
 //! The seeds under `fuzz/corpus`: small inputs that are what the targets are about, so that a fuzzer need not find it out.
 
-use mnm::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo};
+use mnm::base::{GroupNo, NodeDigest, NodeNo, Seq, Uid, UserNo, Wall};
 use mnm::record::{
-    BacklogRecord, CursorRecord, Lane, Mark, MemberRecord, MessageRecord, NodeRecord, Payload, Record, Standing, UserRecord,
+    AliasRecord, BacklogRecord, CorkRecord, CursorRecord, GroupRecord, GroupRules, InviteRecord, Lane, Mark, MemberRecord, MessageRecord,
+    MissedRecord, Mode, NodeRecord, Override, Payload, Policy, ReachRecord, Record, RetiredRecord, Role, SiteRecord, Standing, TallyRecord,
+    UserRecord, Who,
 };
 
 /// Name and octets.
@@ -42,6 +44,20 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("pulse", r#"{"op":11}"#, ""),
     ("pulse-2018", r#"{"op":10}"#, ""),
     ("quit", r#"{"op":12}"#, ""),
+    ("register-with-invite", r#"{"op":1,"newnode":"phone","newalias":"alice the first","invite":"AAAAA-AAAAA-AAAAA"}"#, ""),
+    ("useredit-alias-for-once", r#"{"op":3,"id":"u","newalias":"only for you","uses":1,"expires":"2027-01-31T18:00:00Z"}"#, ""),
+    ("useredit-dropalias", r#"{"op":3,"id":"u","dropalias":"only for you"}"#, ""),
+    ("useredit-dropnode", r#"{"op":3,"id":"u","dropnode":"7","uid":"%%%%%%%%"}"#, ""),
+    ("groupedit-set", r#"{"op":6,"id":"g","gid":"the group","act":"set","invite":"moderators","post":"anyone","roster":"members"}"#, ""),
+    ("groupedit-moderator", r#"{"op":6,"id":"g","gid":"the group","act":"moderator","to":"bob the second","role":"moderator"}"#, ""),
+    ("ask", r#"{"op":16,"id":"a","what":"roster","gid":"the group","cursor":"0000000000000001"}"#, ""),
+    ("reach", r#"{"op":17,"id":"r","act":"block","for":[{"id":"%%%%%%%%"}],"policy":"none"}"#, ""),
+    ("cork", r#"{"op":18,"id":"c","until":"2027-01-31T18:00:00.5+01:00","for":[{"id":"%%%%%%%%"}]}"#, ""),
+    ("cork-lifted", r#"{"op":18,"id":"c"}"#, ""),
+    ("invite", r#"{"op":19,"id":"v","uses":3,"expires":"2027-01-31T18:00:00Z","gid":"the group"}"#, ""),
+    ("keys-of-extensions-in-old-requests", r#"{"op":7,"id":"p","for":[],"datalen":1,"role":7,"post":[{}],"uses":-1.5}"#, "x"),
+    ("refused-uses-of-a-wrong-type", r#"{"op":3,"id":"u","newalias":"only for you","uses":"1"}"#, ""),
+    ("refused-for-without-until", r#"{"op":18,"id":"c","for":[{"id":"a"}]}"#, ""),
     ("keys-in-any-case", r#"{ "Op":7, "OP":7, "ID":"\u0041\n\ud83d\ude00", "For":null, "for":[], "DataLen":1, "x":{"op":[[]]} }"#, "x"),
     ("refused-wrong-type", r#"{"op":7,"id":5}"#, ""),
     ("refused-data-too-long", r#"{"op":9,"id":"q","from":"a","to":"b","datalen":421}"#, ""),
@@ -74,27 +90,61 @@ pub(crate) fn frames() -> Vec<Seed> {
 
 pub(crate) fn records() -> Vec<Seed> {
     let header: &'static [u8] = b"000a{\"op\":\"x\"}";
-    let message = |to: &[u32], lane, payload| {
-        Record::Message(MessageRecord { lane, to: to.iter().map(|no| NodeNo(*no)).collect(), header: header.into(), payload })
+    let to_some = |to: &[u32], held: &[u32], lane, payload| {
+        let [to, held] = [to, held].map(|nodes| nodes.iter().map(|no| NodeNo(*no)).collect());
+        Record::Message(MessageRecord { lane, to, held, header: header.into(), payload })
     };
+    let message = |to: &[u32], lane, payload| to_some(to, &[], lane, payload);
     let user = |aliases: &[&str], labels: &[&str]| {
-        let node =
-            |(i, label): (usize, &&str)| NodeRecord { no: NodeNo(i as u32 + 7), digest: NodeDigest([5; 32]), label: (*label).into() };
-        let aliases = aliases.iter().map(|alias| (*alias).into()).collect();
+        let node = |(i, label): (usize, &&str)| {
+            let (no, made) = (NodeNo(i as u32 + 7), i as u32 * 300);
+            NodeRecord { no, digest: NodeDigest([5; 32]), label: (*label).into(), made }
+        };
+        let alias = |(i, name): (usize, &&str)| {
+            let uses = i as u32 * 300;
+            AliasRecord { name: (*name).into(), uses, expires: Wall::from_seconds(uses) }
+        };
+        let aliases = aliases.iter().enumerate().map(alias).collect();
         let nodes = labels.iter().enumerate().map(node).collect();
-        Record::User(UserRecord { no: UserNo(700), uid: Uid([9; 20]), aliases, nodes, next_node: NodeNo(13) })
+        let (no, uid, next_node) = (UserNo(700), Uid([9; 20]), NodeNo(13));
+        UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, next_node }
     };
-    let member =
-        |standing| Record::Member(MemberRecord { group: GroupNo(1), user: UserNo(700), alias: "alice the first".into(), standing });
+    let moderates = |standing, moderator| {
+        let (group, user, alias) = (GroupNo(1), UserNo(700), "alice the first".into());
+        Record::Member(MemberRecord { group, user, alias, standing, moderator })
+    };
+    let member = |standing| moderates(standing, false);
+    let group = |rules| Record::Group(GroupRecord { no: GroupNo(1), name: "Tom & <Jerry>".into(), rules });
+    let uids = |of: &[u8]| of.iter().map(|no| Uid([*no; 20])).collect::<Vec<_>>();
     let backlog = |lane, messages: &[u64]| {
         Record::Backlog(BacklogRecord { node: NodeNo(3), lane, messages: messages.iter().map(|seq| Seq(*seq)).collect() })
     };
     let mark = Mark { high: Seq(u64::MAX), owed: vec![Seq(4), Seq(9)], ahead: vec![Seq(70)] };
-    let cursor = |normal, priority| Record::Cursor(CursorRecord { node: NodeNo(u32::MAX), normal, priority });
+    let cursor = |normal, priority| {
+        let held = Mark { ahead: vec![Seq(3)], ..Mark::default() };
+        Record::Cursor(CursorRecord { node: NodeNo(u32::MAX), normal, priority, held, seen: 1 << 31 })
+    };
+    let user_no = UserNo(700);
+    let invite = |maker, groups: &[u32]| {
+        let (digest, groups) = ([7; 32], groups.iter().copied().map(GroupNo).collect());
+        Record::Invite(InviteRecord {
+            slot: 3,
+            digest,
+            uses: 100,
+            expires: Wall::from_seconds(1 << 31),
+            role: Role::Receive,
+            maker,
+            groups,
+        })
+    };
+    let site = |mode| Record::Site(SiteRecord { mode, wrong_codes: 1 << 40 });
     let records = [
-        ("user", user(&["alice the first", "\u{fc}n\u{ef}c\u{f6}d\u{e9}"], &["phone", ""])),
-        ("user-bare", user(&[], &[])),
-        ("group", Record::Group { no: GroupNo(1), name: "Tom & <Jerry>".into() }),
+        ("user", Record::User(user(&["alice the first", "\u{fc}n\u{ef}c\u{f6}d\u{e9}"], &["phone", ""]))),
+        ("user-bare", Record::User(user(&[], &[]))),
+        ("user-suspended", Record::User(UserRecord { role: Role::Suspended, admin: true, ..user(&["alice the first"], &["phone"]) })),
+        ("group", group(None)),
+        ("group-managed", group(Some(GroupRules { invite: Who::Moderators, post: Who::Anyone, roster: Who::Members }))),
+        ("member-moderator", moderates(Standing::Joined, true)),
         ("member-invited", member(Standing::Invited)),
         ("member-joined", member(Standing::Joined)),
         ("member-barred", member(Standing::Barred)),
@@ -109,10 +159,27 @@ pub(crate) fn records() -> Vec<Seed> {
         ("cursor-at-zero", cursor(Mark::default(), Mark::default())),
         ("backlog", backlog(Lane::Normal, &[1, 2, 1 << 62])),
         ("backlog-with-priority", backlog(Lane::Priority, &[])),
+        ("backlog-held", backlog(Lane::Held, &[5])),
+        ("message-held-for-some", to_some(&[3, 300], &[300], Lane::Normal, Payload::EMPTY)),
+        ("reach", Record::Reach(ReachRecord { user: user_no, policy: Policy::None, block: uids(&[1, 2]), allow: uids(&[3]) })),
+        ("reach-of-nobody", Record::Reach(ReachRecord { user: user_no, policy: Policy::Any, block: vec![], allow: vec![] })),
+        ("cork", Record::Cork(CorkRecord { user: user_no, until: Wall::from_seconds(1 << 31), all: false, from: uids(&[1, 2]) })),
+        ("cork-for-all", Record::Cork(CorkRecord { user: user_no, until: Wall(0), all: true, from: vec![] })),
+        ("tally", Record::Tally(TallyRecord { user: user_no, pings: vec![5, 5, 9], failures: vec![u32::MAX] })),
+        ("missed", Record::Missed(MissedRecord { user: user_no, count: 3, first: Seq(1 << 60), last: Seq(u64::MAX) })),
+        ("invite", invite(Some(UserNo(u32::MAX)), &[1, 4])),
+        ("invite-of-the-operator", invite(None, &[])),
+        ("retired", Record::Retired(RetiredRecord { user: user_no, name: "alice no more".into() })),
+        ("site", site(Some(Override { mode: Mode::Closed, until: Wall::from_seconds(9), configured: Mode::Invite }))),
+        ("site-as-configured", site(None)),
     ];
     let mut seeds: Vec<Seed> = records.into_iter().map(|(name, record)| (name.to_owned(), record.encode())).collect();
     seeds.push(("refused-kind".into(), vec![99]));
     seeds.push(("refused-short".into(), seeds[0].1[..20].to_vec()));
+    // Kinds that are read and no longer written.
+    let user = [&[1, 7][..], &[9; 20], &[13, 1, 5], b"alice", &[1, 12], &[5; 32], &[5], b"phone"].concat();
+    seeds.push(("user-of-the-first-version".into(), user));
+    seeds.push(("cursor-of-the-first-version".into(), vec![6, 3, 9, 2, 4, 1, 1, 12, 8, 0, 0]));
     seeds
 }
 

@@ -6,26 +6,29 @@
 use serde_json::{Value, json};
 
 use super::{Done, Listed, Outcome, Stop, deny, ping, shown};
-use crate::base::{GroupNo, NodeNo, Uid, Wall};
+use crate::base::{GroupNo, NodeNo, Uid, UserNo, Wall};
 use crate::ledger::Group;
 use crate::limits::RESULT_BYTES_MAX;
 use crate::record::{Standing, Who};
 use crate::relay::cx::{Cx, Me};
 use crate::wire::reply::entry_size;
 
+/// What an entry costs, in devices that are looked up for a post.
+const WORK_PER_ENTRY: usize = 50;
+
 /// An entry with the key by which a cursor finds it: keys rise.
 type Entry = (String, Value);
 
-pub(super) fn run(cx: &Cx<'_>, me: Me, what: &str, cursor: Option<&str>, gid: Option<&str>) -> Outcome {
+pub(super) fn run(cx: &mut Cx<'_>, me: Me, what: &str, cursor: Option<&str>, gid: Option<&str>) -> Outcome {
     let from = cursor.unwrap_or_default();
     let (what, page) = match what {
         "account" => ("account", page(account(cx, me), from)),
         "nodes" => ("nodes", page(nodes(cx, me), from)),
         "aliases" => ("aliases", page(aliases(cx, me), from)),
-        "groups" => ("groups", page(groups(cx, me), from)),
+        "groups" => ("groups", page(groups(cx, me, number(from)), from)),
         "roster" => {
             let Some(gid) = gid.filter(|gid| !gid.is_empty()) else { return deny("gid: whose roster is not said") };
-            ("roster", page(roster(visible(cx, me, gid)?, me), from))
+            ("roster", page(roster(visible(cx, me, gid)?, me, number(from)), from))
         }
         "queue" => ("queue", page(queues(cx, me), from)),
         "limits" => ("limits", page(limits(cx, me), from)),
@@ -42,6 +45,7 @@ pub(super) fn run(cx: &Cx<'_>, me: Me, what: &str, cursor: Option<&str>, gid: Op
     let Some((list, cursor)) = page else {
         return deny(format!("cursor {} is none that a result had", shown(from)));
     };
+    cx.journal.work += list.len() * WORK_PER_ENTRY;
     Ok(Done::Listed(Listed { what, list, cursor }))
 }
 
@@ -65,6 +69,11 @@ fn page(entries: impl Iterator<Item = Entry>, from: &str) -> Option<(Vec<Value>,
 /// Keys are numbers in sixteen hex digits, with the uid behind them where the order is that of uids.
 fn key(number: u64) -> String {
     format!("{number:016x}")
+}
+
+/// The number of a key; 0 of what is none.
+fn number(key: &str) -> u32 {
+    key.get(..16).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 
 fn is_key(text: &str) -> bool {
@@ -117,8 +126,8 @@ fn aliases<'a>(cx: &'a Cx<'_>, me: Me) -> impl Iterator<Item = Entry> + 'a {
     })
 }
 
-fn groups<'a>(cx: &'a Cx<'_>, me: Me) -> impl Iterator<Item = Entry> + 'a {
-    cx.ledger.groups_of(me.user).filter_map(move |group| {
+fn groups<'a>(cx: &'a Cx<'_>, me: Me, from: u32) -> impl Iterator<Item = Entry> + 'a {
+    cx.ledger.groups_of(me.user).skip_while(move |group| group.no().0 < from).filter_map(move |group| {
         let member = group.member(me.user).filter(|member| member.standing != Standing::Barred)?;
         let rules = group.rules();
         let mut entry = json!({
@@ -150,9 +159,9 @@ fn visible<'a>(cx: &'a Cx<'_>, me: Me, gid: &str) -> Result<&'a Group, Stop> {
     }
 }
 
-fn roster(group: &Group, me: Me) -> impl Iterator<Item = Entry> + '_ {
+fn roster(group: &Group, me: Me, from: u32) -> impl Iterator<Item = Entry> + '_ {
     let moderates = group.is_moderated_by(me.user);
-    let listed = group.members().filter(move |(_, member)| moderates || member.standing != Standing::Barred);
+    let listed = group.members_from(UserNo(from)).filter(move |(_, member)| moderates || member.standing != Standing::Barred);
     listed.map(|(user, member)| {
         let mut entry = json!({ "alias": member.alias, "standing": member.standing.word() });
         put_true(&mut entry, "moderator", member.moderator);

@@ -1,6 +1,6 @@
 //! Dropping a device: its link is cut at once, its queue released, its secret dead.
 
-use super::{Done, Outcome, account, check_room, deny, login, shown};
+use super::{Done, Outcome, account, check_user_room, deny, login, shown};
 use crate::base::{NodeNo, Uid, UserNo};
 use crate::record::{Lane, Payload};
 use crate::relay::Effect;
@@ -14,7 +14,6 @@ pub(super) fn find(cx: &Cx<'_>, user: UserNo, node: &str) -> Option<NodeNo> {
 }
 
 pub(super) fn run(cx: &mut Cx<'_>, me: Me, node: &str, of: Option<&str>) -> Outcome {
-    check_room(cx, 0)?;
     let owner = match of {
         None => me.user,
         Some(_) if !cx.user(me).is_admin() => return deny("uid: only an administrator drops nodes of others"),
@@ -34,7 +33,9 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, node: &str, of: Option<&str>) -> Outc
             return deny(format!("dropnode {node} is the last node of the account"));
         }
     }
-    Ok(Done::Posted(drop_node(cx, owner, no, Some(me.node))))
+    check_user_room(cx, owner)?;
+    let posted = drop_node(cx, owner, no, Some(me.node));
+    Ok(if no == me.node { Done::Left(posted) } else { Done::Posted(posted) })
 }
 
 /// Drops a device. The link of the one that `asks` stays for the answer.

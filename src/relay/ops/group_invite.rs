@@ -2,7 +2,7 @@
 
 use super::account::use_alias;
 use super::ping::{reached, unknown};
-use super::{Done, Outcome, Stop, check_full, check_group_room, deny, shown, text};
+use super::{Done, Outcome, Stop, check_group_room, check_user_room, deny, full, shown, text};
 use crate::base::{GroupNo, UserNo};
 use crate::ledger::{Owner, check_name};
 use crate::record::{GroupRecord, Lane, MemberRecord, Payload, Record, Standing, Who};
@@ -41,7 +41,12 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
             Some(no)
         }
     };
-    check_full(cx, invitee, "to", to)?;
+    let mut nodes = Fanout::new(me.user);
+    if !nodes.add_if_fits(cx, invitee, None) {
+        return full("to", to);
+    }
+    check_user_room(cx, invitee)?;
+    nodes.add_or_miss(cx, me.user, Some(me.node));
     let own = cx.user(me).aliases().find(|alias| !alias.has_expired(cx.now.wall)).map(|alias| alias.name);
     let listed = from.or(own).map(str::to_owned);
     let group = match (group, listed) {
@@ -49,9 +54,6 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
         (None, Some(listed)) => found(cx, me, gid, &listed),
         (None, None) => return deny("from: a group lists its members by alias, and the sender has none"),
     };
-    let mut nodes = Fanout::new(me.user);
-    nodes.add(cx, invitee, None);
-    nodes.add_or_miss(cx, me.user, Some(me.node));
     let posted = invite(cx, (me.user, from), (invitee, to), group, nodes, (body, payload));
     use_alias(cx, invitee, to);
     Ok(Done::Posted(posted))

@@ -30,6 +30,7 @@ use super::fanout::Fanout;
 use super::session::Reason;
 use super::upload::Data;
 use crate::base::{LinkId, UserNo};
+use crate::ledger::Group;
 use crate::limits::NAME_MAX;
 use crate::record::{Payload, Role};
 use crate::wire::reply::Full;
@@ -58,6 +59,8 @@ enum Done {
     Nothing,
     /// It posted this message.
     Posted(Posted),
+    /// The node that asked was dropped, and this message posted.
+    Left(Posted),
     /// It posted this message, which some members miss.
     Partly(Posted, Full),
     /// It was a question.
@@ -124,9 +127,9 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
     }
     match outcome {
         Ok(done) => {
+            let leaves = matches!(done, Done::Left(_));
             answer(cx, me, &id, tells, done);
-            // Whose node it was is told what was done, and no more.
-            if cx.user(me).node_numbers().any(|node| node == me.node) { Ok(()) } else { Err(Reason::NodeDropped) }
+            if leaves { Err(Reason::NodeDropped) } else { Ok(()) }
         }
         Err(Stop::Deny(sentence)) => {
             log::debug!("{}: denied: {sentence}", me.link);
@@ -140,7 +143,7 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
 fn answer(cx: &mut Cx<'_>, me: Me, id: &str, tells: bool, done: Done) {
     let (posted, full) = match done {
         Done::Nothing => (None, Full::default()),
-        Done::Posted(posted) => (Some(posted), Full::default()),
+        Done::Posted(posted) | Done::Left(posted) => (Some(posted), Full::default()),
         Done::Partly(posted, full) => (Some(posted), full),
         Done::Listed(Listed { what, list, cursor }) => {
             return cx.send(me.link, reply::result(id, what, &list, cursor.as_deref()));
@@ -246,16 +249,18 @@ fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], fanouts: &[&Fano
 
 /// Room for news to all who joined a group.
 fn check_group_room(cx: &mut Cx<'_>, gid: &str, len: u64) -> Result<(), Stop> {
-    let mut fanout = Fanout::new(UserNo(0));
-    if let Some(group) = cx.ledger.group_by_name(gid) {
-        for (user, _) in group.joined() {
-            fanout.add_or_miss(cx, user, None);
-        }
-    }
-    cx.journal.work += fanout.nodes.len();
-    // Any of them may be held back.
-    check_room(cx, len + 2 * fanout.octets())
+    let nodes = cx.ledger.group_by_name(gid).map_or(0, |group| news_of(cx, group));
+    cx.journal.work += nodes;
+    check_room(cx, len + OCTETS_OF_NEWS * nodes as u64)
 }
+
+/// How many nodes get news of a group.
+fn news_of(cx: &Cx<'_>, group: &Group) -> usize {
+    group.joined().map(|(user, _)| cx.ledger.user(user).nodes().len()).sum()
+}
+
+/// What the log takes of a group's news for each node at most: its number, twice if it is held back, or what its user misses.
+const OCTETS_OF_NEWS: u64 = 128;
 
 /// Room for a request's records: its data and some kilobytes of what goes with it.
 fn check_room(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
@@ -269,8 +274,13 @@ fn shown(text: &str) -> String {
 }
 
 /// Refuses what names a user whose queue is full; `key` is where, `name` is how.
-fn check_full(cx: &Cx<'_>, user: UserNo, key: &str, name: &str) -> Result<(), Stop> {
-    if cx.is_full(user) { deny(format!("{key}: the queue of {} is full, try again later", shown(name))) } else { Ok(()) }
+fn full<T>(key: &str, name: &str) -> Result<T, Stop> {
+    deny(format!("{key}: the queue of {} is full, try again later", shown(name)))
+}
+
+/// Room for the new states of a user that a request may write.
+fn check_user_room(cx: &Cx<'_>, user: UserNo) -> Result<(), Stop> {
+    check_room(cx, 2 * cx.ledger.user(user).octets() as u64)
 }
 
 /// Ends all links of a user with a reason.

@@ -4,7 +4,7 @@
 //! the answer: so an answer that says no waits for a record on the disk, as one that says yes does.
 
 use super::account::use_alias;
-use super::{Done, Outcome, Stop, check_full, check_room, deny, shown, text};
+use super::{Done, Outcome, Stop, check_room, check_user_room, deny, full, shown, text};
 use crate::base::{UserNo, Wall};
 use crate::limits::PING_PERIOD;
 use crate::record::{Lane, Payload, Record, TallyRecord};
@@ -27,11 +27,13 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &str, from: Option<&str>, body: B
         cx.append(&Record::Tally(tally));
         return unknown(to);
     };
-    check_full(cx, user, "to", to)?;
+    let mut nodes = Fanout::new(me.user);
+    if !nodes.add_if_fits(cx, user, None) {
+        return full("to", to);
+    }
+    check_user_room(cx, user)?;
     tally.pings.push(now);
     tally.failures.clear();
-    let mut nodes = Fanout::new(me.user);
-    nodes.add(cx, user, None);
     nodes.add_or_miss(cx, me.user, Some(me.node));
     let posted = cx.post(me.user, nodes, Lane::Normal, &Message::Ping { alias: from, to, body }, payload);
     cx.append(&Record::Tally(tally));

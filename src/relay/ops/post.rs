@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Done, Outcome, Stop, check_full, check_size, deny, shown};
+use super::{Done, Outcome, Stop, check_size, deny, full, shown};
 use crate::base::{NodeNo, Uid, UserNo};
 use crate::ledger::Group;
 use crate::limits::FANOUT_MAX;
@@ -38,8 +38,9 @@ pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<F
             let Some(user) = reached(cx, me.user, &recipient.id) else {
                 return deny(format!("for: user {} is unknown", recipient.id));
             };
-            check_full(cx, user, "for", &recipient.id)?;
-            nodes.add(cx, user, None);
+            if !nodes.add_if_fits(cx, user, None) {
+                return full("for", &recipient.id);
+            }
         } else {
             let group = group_of(cx, me, &recipient.id)?;
             let except = if recipient.kind == Some(TO_GROUP_AND_SELF) { None } else { Some(me.user) };

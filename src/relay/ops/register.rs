@@ -1,13 +1,16 @@
 //! Register: a new user with a first device, if the site takes one.
 
 use super::account::{Bounds, add_alias, add_node, write_user};
-use super::{Stop, check_room, group_invite, login};
+use super::{OCTETS_OF_NEWS, Stop, check_room, group_invite, login, news_of};
 use crate::base::{GroupNo, InviteCode, LinkId, NodeNo, Uid, UserNo};
 use crate::record::{InviteRecord, Mode, Record, Role, SiteRecord, Standing, UserRecord};
 use crate::relay::cx::Cx;
 use crate::relay::fanout::Fanout;
 use crate::relay::session::Reason;
 use crate::wire::{Body, reply};
+
+/// Headers of an invitation and of the news of it, at most: each has two names, escaped.
+const HEADERS: u64 = 8192;
 
 /// What somebody wants to register with.
 pub(super) struct Wish<'a> {
@@ -32,6 +35,12 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<(), 
         return Err(Reason::RegisterFailure);
     }
     let invite = admitted(cx, link, wish)?;
+    let groups = invite.iter().flat_map(|invite| &invite.groups);
+    let news: u64 = groups.map(|no| OCTETS_OF_NEWS * news_of(cx, cx.ledger.group(*no)) as u64 + HEADERS).sum();
+    if check_room(cx, news).is_err() {
+        log::debug!("{link}: register refused: storage full");
+        return Err(Reason::RegisterFailure);
+    }
     let uid = Uid::random(cx.entropy);
     let no = cx.ledger.next_user();
     let role = invite.as_ref().map_or(Role::Full, |invite| invite.role);

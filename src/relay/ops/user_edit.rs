@@ -1,7 +1,7 @@
 //! UserEdit: another alias or one fewer, another device or one fewer.
 
 use super::account::{Bounds, add_alias, add_node, drop_alias, write_user};
-use super::{Done, Outcome, Stop, check_room, deny, drop_node, shown};
+use super::{Done, Outcome, Stop, check_room, check_user_room, deny, drop_node, shown};
 use crate::base::{NodeNo, NodeSecret, UserNo, Wall};
 use crate::limits::{ALIAS_USES_MAX, BACKLOG_MAX, BACKLOG_TOTAL_MAX};
 use crate::record::{BacklogRecord, Lane, Payload, Record};
@@ -20,7 +20,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, edit: &Edit<'_>) -> Outcome {
 }
 
 fn new_alias(cx: &mut Cx<'_>, me: Me, alias: &str, uses: Option<u64>, expires: Option<&str>) -> Outcome {
-    check_room(cx, 0)?;
+    check_user_room(cx, me.user)?;
     let bounds = Bounds::read(cx, uses, expires, ALIAS_USES_MAX)?;
     if cx.user(me).has_alias(alias, cx.now.wall) && bounds == Bounds::default() {
         return Ok(Done::Nothing);
@@ -36,7 +36,7 @@ fn new_alias(cx: &mut Cx<'_>, me: Me, alias: &str, uses: Option<u64>, expires: O
 }
 
 fn give_up(cx: &mut Cx<'_>, me: Me, alias: &str) -> Outcome {
-    check_room(cx, 0)?;
+    check_user_room(cx, me.user)?;
     if !cx.user(me).has_alias(alias, cx.now.wall) {
         return deny(format!("dropalias {} is not an alias of the sender", shown(alias)));
     }
@@ -48,15 +48,16 @@ pub(super) fn new_node(cx: &mut Cx<'_>, user: UserNo, asks: Option<NodeNo>, labe
     // Numbers rise by nanoseconds: most differences take three octets or four.
     const OCTETS_PER_ENTRY: u64 = 6;
     let mut lanes: Vec<(Lane, Vec<_>)> = Vec::new();
+    let mut octets = 0;
     if let Some(asks) = asks {
         let queue = cx.ledger.queue(asks);
         if queue.len() > BACKLOG_TOTAL_MAX {
             return deny(format!("newnode cannot start with the {} messages that wait here: take some first", queue.len()));
         }
-        check_room(cx, queue.len() as u64 * OCTETS_PER_ENTRY)?;
+        octets = queue.len() as u64 * OCTETS_PER_ENTRY;
         lanes.extend(Lane::ALL.map(|lane| (lane, queue.owed(lane).collect())));
     }
-    check_room(cx, 0)?;
+    check_room(cx, octets + 2 * cx.ledger.user(user).octets() as u64)?;
     let mut record = cx.ledger.user(user).to_record();
     let (node, secret) = add_node(cx, &mut record, label)?;
     write_user(cx, record);

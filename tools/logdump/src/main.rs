@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mnm::base::Seq;
+use mnm::base::{NodeNo, Seq};
 use mnm::record::{Lane, Mark, MessageRecord, Payload, Record};
 use mnm::store::{Directory, verify};
 
@@ -62,7 +62,10 @@ fn line(record: &Record<'_>) -> String {
         }
         Record::Message(message) => message_line(message),
         Record::Chunk(octets) => format!("chunk {} octets", octets.len()),
-        Record::Cursor(cursor) => format!("cursor node {} {} priority {}", cursor.node.0, mark(&cursor.normal), mark(&cursor.priority)),
+        Record::Cursor(cursor) => {
+            let [normal, priority, held] = [&cursor.normal, &cursor.priority, &cursor.held].map(mark);
+            format!("cursor node {} seen {} {normal} priority {priority} held {held}", cursor.node.0, cursor.seen)
+        }
         other @ (Record::Reach(_) | Record::Cork(_) | Record::Tally(_) | Record::Missed(_) | Record::Retired(_) | Record::Site(_)) => {
             format!("{other:?}")
         }
@@ -81,7 +84,8 @@ fn line(record: &Record<'_>) -> String {
 }
 
 fn message_line(message: &MessageRecord<'_>) -> String {
-    let to: Vec<String> = message.to.iter().map(|node| node.0.to_string()).collect();
+    let name = |node: &NodeNo| format!("{}{}", node.0, if message.held.binary_search(node).is_ok() { " held" } else { "" });
+    let to: Vec<String> = message.to.iter().map(name).collect();
     let data = match &message.payload {
         Payload::Inline(octets) => format!("{} octets", octets.len()),
         Payload::Chunks(chunks) => format!("{} chunks", chunks.len()),
@@ -115,7 +119,7 @@ mod tests {
     #[test]
     fn a_new_device_is_shown_without_its_secret() {
         let header = b"0000{\"datalen\":0,\"newnode\":\"phone\",\"nodeid\":\"SECRET\",\"op\":\"user\"}";
-        let message = MessageRecord { lane: Lane::Priority, to: vec![], header: header[..].into(), payload: Payload::EMPTY };
+        let message = MessageRecord { lane: Lane::Priority, to: vec![], held: vec![], header: header[..].into(), payload: Payload::EMPTY };
         let shown = line(&Record::Message(message));
         assert!(shown.contains("phone") && !shown.contains("SECRET"), "{shown}");
     }

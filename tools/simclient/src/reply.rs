@@ -164,7 +164,7 @@ mod tests {
             header[at] = b'3';
             assert!(!Reply::parse(&header).unwrap().headsum_holds(&header));
         }
-        let frame = reply::ack("p1", Some((Seq(7), "D")));
+        let frame = reply::ack("p1", Some((Seq(7), "D")), &reply::Full::default());
         assert_eq!(Reply::parse(&frame[4..]).unwrap().id, "p1");
         assert!(!Reply::parse(&frame[4..]).unwrap().is_message());
         assert_eq!(Reply::parse(&reply::quit("login failed")[4..]).unwrap().error, Some("login failed"));

@@ -321,7 +321,7 @@ impl Session<'_> {
         }
         let (id, frame) = self.stored(state, body);
         for _ in 0..acks(fault) {
-            self.wire.send(&reply::ack(request, Some((id, DATE))));
+            self.wire.send(&reply::ack(request, Some((id, DATE)), &reply::Full::default()));
         }
         let to = if fault == Fault::Misdelivers { self.uid.as_deref().unwrap() } else { to };
         self.deliver(state, to, id, frame, fault, body);

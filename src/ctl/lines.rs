@@ -1,0 +1,69 @@
+//! What an answer says, in words for a person.
+
+use crate::server::control::{Member, Node, Reply, Request, Who};
+
+/// The lines. `symbol` makes the QR symbol of a code, where one is wanted.
+pub fn lines(request: &Request, reply: &Reply, symbol: Option<fn(&str) -> Vec<String>>) -> Vec<String> {
+    match reply {
+        // It is told as a complaint.
+        Reply::Refused { .. } => Vec::new(),
+        Reply::Code { code, uses, expires, role, groups } => {
+            let mut lines = vec![code.clone()];
+            lines.extend(symbol.map(|symbol| symbol(code)).unwrap_or_default());
+            lines.push(good_for(*uses, expires, role, groups));
+            lines
+        }
+        Reply::Node { uid, nodeid } => vec![
+            format!("uid: {uid}"),
+            format!("nodeid: {nodeid}"),
+            "A device logs in with these two; the nodeid is told this once.".to_owned(),
+        ],
+        Reply::Member(member) => about(member),
+        Reply::Done { .. } => vec![done(request)],
+    }
+}
+
+fn good_for(uses: u32, expires: &str, role: &str, groups: &[String]) -> String {
+    let members = if uses == 1 { "one new member".to_owned() } else { format!("{uses} new members") };
+    let until = if expires == "never" { "for ever".to_owned() } else { format!("until {expires}") };
+    let groups = if groups.is_empty() { String::new() } else { format!(", and invited to {}", groups.join(", ")) };
+    format!("Good for {members}, {until}; role {role}{groups}.")
+}
+
+fn about(member: &Member) -> Vec<String> {
+    let Member { uid, role, admin, aliases, nodes } = member;
+    let mut lines = vec![format!("uid: {uid}"), format!("role: {role}{}", if *admin { ", administrator" } else { "" })];
+    lines.extend(aliases.iter().map(|alias| format!("alias: {alias}")));
+    lines.extend(nodes.iter().map(device));
+    lines
+}
+
+fn device(node: &Node) -> String {
+    let Node { node, label, made, seen, online, count, bytes } = node;
+    let made = made.as_ref().map(|time| format!(", made {time}")).unwrap_or_default();
+    let seen = match (online, seen) {
+        (true, _) => ", online".to_owned(),
+        (false, Some(time)) => format!(", last seen {time}"),
+        (false, None) => ", never seen".to_owned(),
+    };
+    // What its owner called it is nothing that a terminal should obey.
+    format!("node {node}: {label:?}{made}{seen}; {count} messages of {bytes} octets wait for it")
+}
+
+fn done(request: &Request) -> String {
+    match request {
+        Request::Register { mode, until: None } => format!("register: {mode}"),
+        Request::Register { mode, until: Some(until) } => format!("register: {mode} until {until}; then what the configuration says"),
+        Request::Role { whom, role } => format!("{}: role {role}", name(whom)),
+        Request::Admin { whom, on: true } => format!("{}: an administrator", name(whom)),
+        Request::Admin { whom, on: false } => format!("{}: no administrator", name(whom)),
+        Request::DropNode { whom, node } => format!("{}: node {node} is dropped", name(whom)),
+        Request::Invite { .. } | Request::Member { .. } | Request::NewNode { .. } => "done".to_owned(),
+    }
+}
+
+fn name(whom: &Who) -> &str {
+    match whom {
+        Who::Uid(text) | Who::Alias(text) => text,
+    }
+}

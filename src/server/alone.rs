@@ -1,0 +1,61 @@
+//! A command for a relay that does not run: it is started for it, without links, and stopped.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::control::{Reply, Request};
+use super::run::{Tcp, equip};
+use super::{Clock, RunError, recover};
+use crate::base::OsEntropy;
+use crate::config::{Config, ConfigError, DataPlace};
+use crate::store::{Directory, Exchange, Options, StoreError};
+
+/// Does what is asked to the data directory itself; what the answer tells is durable.
+///
+/// # Errors
+/// [`RunError`], as for a start; nothing was done then, unless the disk failed. [`StoreError::Locked`] if a relay has the
+/// directory after all.
+pub fn alone(config: &Config, request: Request) -> Result<Reply, RunError> {
+    check_place(&config.data)?;
+    let clock = Clock::start();
+    let command = match request.command(clock.now().wall) {
+        Ok(command) => command,
+        Err(sentence) => return Ok(Reply::refused(sentence)),
+    };
+    let disk = Directory::open_existing(&config.data)?;
+    Exchange::check_none(&config.data)?;
+    let options = Options { segment_bytes: config.limits.segment_bytes };
+    let mut server: Tcp = equip(config, recover(disk, options, Box::new(OsEntropy))?, options);
+    server.command(0, command.clone(), clock.now())?;
+    let answer = loop {
+        server.turn(clock.now())?;
+        if let Some((_, answer)) = server.take_answers().pop() {
+            break answer;
+        }
+    };
+    server.stop(clock.now())?;
+    Ok(Reply::new(&command, answer))
+}
+
+/// Whether there is a log, and whether it is this user's: segments that another makes the relay could not open, and root can
+/// make them anywhere.
+fn check_place(data: &Path) -> Result<(), RunError> {
+    let place = DataPlace::look(data)?;
+    let wrong =
+        |trouble: &str| ConfigError::about_file(data, trouble, "start the relay once, or name its data directory with --data or \"data\"");
+    if place.is_to_be_made() {
+        return Err(wrong("there is no such directory").into());
+    }
+    let failed = |error| StoreError::Failed { action: "list", file: data.display().to_string(), source: error };
+    let mut entries = fs::read_dir(data).map_err(failed)?.flatten();
+    let Some(segment) = entries.find(|entry| entry.path().extension().is_some_and(|end| end == "seg")) else {
+        return Err(wrong("there is no log in this directory").into());
+    };
+    let owner = segment.metadata().map_err(failed)?.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        let cure = "run this as the user that runs mnm, or while the relay runs";
+        return Err(ConfigError::about_file(data, format!("the log belongs to another user (number {owner})"), cure).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! `mnm invite` and `mnm ctl`, with a relay that runs and without one; and what they say where neither can be.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::chown;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
+
+use common::member::Member;
+use common::process::Process;
+use common::site::{Site, Stop};
+use mnm::store::Directory;
+use serde_json::{Value, json};
+
+/// How long anything may take that must happen; generous, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+struct Said {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(command: &mut Command) -> Said {
+        let Output { status, stdout, stderr } = command.output().expect("the program can be run");
+        Said { status: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
+    }
+
+    /// What was printed; it must have gone well.
+    fn good(self) -> String {
+        assert_eq!((self.status, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// The same as an object.
+    fn object(self) -> Value {
+        serde_json::from_str(&self.good()).expect("one JSON object")
+    }
+}
+
+/// The program, on the data of a site.
+fn mnm(site: &Process, args: &[&str]) -> Said {
+    Said::of(Command::new(env!("CARGO_BIN_EXE_mnm")).args(args).arg("--config").arg(site.config()))
+}
+
+/// The same on a data directory.
+fn mnm_at(data: &Path, args: &[&str]) -> Said {
+    let here = data.parent().expect("a directory of the test's");
+    Said::of(Command::new(env!("CARGO_BIN_EXE_mnm")).args(args).arg("--data").arg(data).current_dir(here))
+}
+
+fn start(settings: &Value) -> Process {
+    let mut site = Process::start(settings).expect("the relay starts");
+    ready(&mut site);
+    site
+}
+
+fn begin(site: &mut Process) {
+    site.begin().expect("the relay starts again");
+    ready(site);
+}
+
+/// It tells its address a little before it listens to commands.
+fn ready(site: &mut Process) {
+    assert!(site.log_says("ready", PATIENCE), "{}", site.log());
+}
+
+const ABOUT_NOBODY: [&str; 3] = ["ctl", "member", "nobody of this name"];
+
+#[test]
+fn a_refusal_is_told_with_a_relay_and_without() {
+    let mut site = start(&json!({}));
+    let refused = |site: &Process| {
+        let Said { status, out, err } = mnm(site, &ABOUT_NOBODY);
+        assert_eq!((status, out.as_str()), (Some(1), ""), "{err}");
+        let sentence = err.strip_prefix("mnm: ").expect("its name first").trim_end().to_owned();
+        let Said { status, out, err: again } = mnm(site, &[&ABOUT_NOBODY[..], &["--json"]].concat());
+        assert_eq!((status, again), (Some(1), err), "JSON is for programs, and stderr for people");
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!({ "error": sentence }));
+        sentence
+    };
+    let online = refused(&site);
+    assert!(site.log_says(r#"{"command":"member","whom":{"alias":"nobody of this name"}} is refused"#, PATIENCE));
+    site.end(Stop::Clean).unwrap();
+    assert_eq!(refused(&site), online, "who does it makes no difference");
+    assert!(!site.data_directory().join("control.sock").exists(), "who is alone listens to nobody");
+    let verified = mnm(&site, &["verify"]).good();
+    assert!(!verified.contains("did not end cleanly"), "{verified}");
+    begin(&mut site);
+    // What a relay left that was killed is nobody who could be asked.
+    site.end(Stop::Kill).unwrap();
+    assert_eq!(refused(&site), online);
+}
+
+#[test]
+fn what_cannot_be_meant_is_wrong_usage() {
+    let directory = tempfile::tempdir().unwrap();
+    for (line, fragment) in [
+        ("ctl", "Usage: mnm ctl"),
+        ("ctl register ajar", "[possible values: open, invite, closed]"),
+        ("ctl register open --for 0", "0 is not in 1..=576000"),
+        ("ctl register open --for 576001", "576001 is not in 1..=576000"),
+        ("ctl role somebody king", "[possible values: full, receive, suspended]"),
+        ("ctl admin somebody maybe", "[possible values: on, off]"),
+        ("ctl drop-node somebody", "<NODE>"),
+        ("invite --uses 0", "0 is not in 1..=1000000"),
+        ("invite --expires soon", "expected a duration as 90m, 12h, 30d or 2w, a time as 2026-11-26T18:00:00Z, or never"),
+        ("invite --expires 0d", "expected a duration"),
+        ("invite --role suspended", "[possible values: full, receive]"),
+    ] {
+        let said = mnm_at(&directory.path().join("data"), &line.split(' ').collect::<Vec<_>>());
+        assert_eq!(said.status, Some(2), "{line}: {said:?}");
+        assert!(said.err.contains(fragment), "{line}: {}", said.err);
+    }
+}
+
+#[test]
+fn where_there_is_no_log_none_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let expect = |fragment: &str| {
+        for args in [&["invite"][..], &["ctl", "register", "closed"]] {
+            let said = mnm_at(&data, args);
+            assert_eq!((said.status, said.out.as_str()), (Some(1), ""), "{said:?}");
+            assert!(said.err.contains(fragment) && said.err.contains("--data"), "{}", said.err);
+        }
+    };
+    expect("there is no such directory");
+    assert!(!data.exists());
+    fs::create_dir(&data).unwrap();
+    expect("there is no log in this directory");
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 0, "not even a lock");
+}
+
+#[test]
+fn who_has_the_directory_and_does_not_answer_is_told() {
+    let mut site = start(&json!({}));
+    let data = site.data_directory();
+    site.end(Stop::Clean).unwrap();
+    let held = Directory::open(&data).unwrap();
+    let expect = |status: i32, fragment: &str| {
+        let said = mnm(&site, &ABOUT_NOBODY);
+        assert_eq!((said.status, said.out.as_str()), (Some(status), ""), "{said:?}");
+        assert!(said.err.contains(fragment) && said.err.contains("control.sock: "), "{}", said.err);
+    };
+    expect(6, "another process has the data directory, and does not listen here; if it is a relay that starts or stops, try again");
+
+    let listener = UnixListener::bind(data.join("control.sock")).unwrap();
+    let answers = ["", "half an ans", "hello\n"];
+    let relay = thread::spawn(move || {
+        for answer in answers {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(socket.try_clone().unwrap()).read_line(&mut line).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["command"], "member");
+            socket.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    expect(6, "has ended the connection without an answer");
+    expect(6, "Whether the command was done is not known");
+    expect(6, "has answered what this program does not understand");
+    relay.join().unwrap();
+    drop(held);
+}
+
+#[test]
+fn another_users_log_is_not_touched() {
+    let mut site = start(&json!({}));
+    let data = site.data_directory();
+    site.end(Stop::Clean).unwrap();
+    let segment =
+        || fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "seg"));
+    if segment().try_for_each(|path| chown(path, Some(12_345), None)).is_err() {
+        let _ = writeln!(std::io::stderr(), "skipped, only root can give files away");
+        return;
+    }
+    let said = mnm(&site, &["invite"]);
+    assert_eq!(said.status, Some(1), "{said:?}");
+    assert!(
+        said.err.contains("the log belongs to another user (number 12345)") && said.err.contains("as the user that runs mnm"),
+        "{said:?}"
+    );
+}
+
+// ---- what the relay does ----
+
+/// Registers with a code; the relay's reason not to.
+fn register(site: &Process, code: &str) -> Result<Member, String> {
+    Member::register_with(site.address(), &json!({ "invite": code }))
+}
+
+#[test]
+fn a_code_lets_so_many_in_as_it_says() {
+    let mut site = start(&json!({"register": "invite"}));
+    let told = mnm(&site, &["invite"]).good();
+    let [code, sentence] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert!(sentence.starts_with("Good for one new member, until ") && sentence.ends_with("; role full."), "{sentence}");
+    assert!(Member::register_with(site.address(), &json!({})).is_err(), "without a code nobody gets in");
+    register(&site, code).expect("the code is good");
+    assert_eq!(register(&site, code).err().as_deref(), Some("register failure: the invite code is not valid"));
+
+    let object = mnm(&site, &["invite", "--uses", "2", "--expires", "never", "--role", "receive", "--json"]).object();
+    assert_eq!((&object["uses"], &object["expires"]), (&json!(2), &json!("never")));
+    assert_eq!((&object["role"], &object["groups"]), (&json!("receive"), &json!([])));
+    let code = object["code"].as_str().unwrap().to_lowercase().replace('-', " ");
+    for _ in 0..2 {
+        let member = register(&site, &code).expect("small letters and spaces do as well");
+        let about = mnm(&site, &["ctl", "member", &member.account.uid, "--json"]).object();
+        assert_eq!(about["role"], "receive");
+    }
+    assert!(register(&site, &code).is_err(), "it is used up");
+
+    site.end(Stop::Clean).unwrap();
+    let object = mnm(&site, &["invite", "--expires", "1h", "--json"]).object();
+    begin(&mut site);
+    register(&site, object["code"].as_str().unwrap()).expect("a code that was made while the relay did not run is good");
+
+    let past = mnm(&site, &["invite", "--expires", "2020-01-01T00:00:00Z"]);
+    assert_eq!(past.status, Some(1));
+    assert!(past.err.contains("which has passed"), "{past:?}");
+    let nowhere = mnm(&site, &["invite", "--group", "no group of this name"]);
+    assert_eq!((nowhere.status, nowhere.out.as_str()), (Some(1), ""), "{nowhere:?}");
+}
+
+#[test]
+fn a_code_invites_to_groups() {
+    let site = start(&json!({}));
+    let named = |name: &str| Member::register_with(site.address(), &json!({ "newalias": name })).unwrap();
+    let (mut alice, _bob) = (named("alice in town"), named("bob the second"));
+    alice.say(&json!({"op": 5, "id": "g", "gid": "the whole class", "from": "alice in town", "to": "bob the second"}), b"");
+    alice.answer("g").expect("an invitation makes the group");
+    let told = mnm(&site, &["invite", "--uses", "3", "--group", "the whole class"]).good();
+    let [code, sentence] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert!(sentence.starts_with("Good for 3 new members, until "), "{sentence}");
+    assert!(sentence.ends_with("; role full, and invited to the whole class."), "{sentence}");
+    let mut carol = Member::register_with(site.address(), &json!({"newalias": "carol the third", "invite": code})).unwrap();
+    let invited = std::iter::from_fn(|| carol.frame()).find(|frame| frame.str("op") == "invite").expect("an invitation comes");
+    assert_eq!((invited.str("gid"), invited.str("to")), ("the whole class", "carol the third"));
+}
+
+#[test]
+fn who_may_register_changes_at_once_and_holds_until_the_configuration_changes() {
+    let mut site = start(&json!({}));
+    Member::register(site.address());
+    let may = |site: &Process| Member::register_with(site.address(), &json!({})).is_ok();
+    assert_eq!(mnm(&site, &["ctl", "register", "closed"]).good(), "register: closed\n");
+    assert!(!may(&site));
+    site.end(Stop::Kill).unwrap();
+    begin(&mut site);
+    assert!(site.log_says("register: closed, by mnm ctl; the configuration says open", PATIENCE));
+    assert!(!may(&site));
+    assert_eq!(mnm(&site, &["ctl", "register", "open", "--json"]).object(), json!({"done": true}));
+    assert!(may(&site));
+
+    site.end(Stop::Clean).unwrap();
+    let told = mnm(&site, &["ctl", "register", "closed", "--for", "60"]).good();
+    assert!(told.starts_with("register: closed until 2") && told.ends_with("then what the configuration says\n"), "{told}");
+    begin(&mut site);
+    assert!(site.log_says("register: closed, by mnm ctl until 2", PATIENCE));
+    assert!(!may(&site));
+    // Once the configuration says something else, that holds.
+    site.end(Stop::Clean).unwrap();
+    site.configure(&json!({"register": "invite"}));
+    begin(&mut site);
+    assert!(site.log_says("register: invite", PATIENCE));
+    let code = mnm(&site, &["invite", "--json"]).object();
+    register(&site, code["code"].as_str().unwrap()).expect("a code does");
+}
+
+#[test]
+fn a_member_is_told_of_and_its_role_changes() {
+    let mut site = start(&json!({}));
+    let member = Member::register_with(site.address(), &json!({"newalias": "alice in town"})).unwrap();
+    let uid = member.account.uid.clone();
+    let about = |site: &Process| mnm(site, &["ctl", "member", "alice in town", "--json"]).object();
+    let object = about(&site);
+    assert_eq!((&object["uid"], &object["role"]), (&json!(uid), &json!("full")));
+    assert_eq!((&object["admin"], &object["aliases"]), (&json!(false), &json!(["alice in town"])));
+    let [node] = object["nodes"].as_array().unwrap().as_slice() else { panic!("{object}") };
+    assert_eq!((&node["label"], &node["online"], &node["count"]), (&json!("a device"), &json!(true), &json!(0)));
+    assert!(node["made"].is_string(), "{node}");
+    let text = mnm(&site, &["ctl", "member", &uid]).good();
+    assert!(text.contains(&format!("uid: {uid}\nrole: full\nalias: alice in town\nnode ")) && text.contains("\"a device\""), "{text}");
+
+    assert_eq!(mnm(&site, &["ctl", "admin", &uid, "on"]).good(), format!("{uid}: an administrator\n"));
+    assert_eq!(about(&site)["admin"], true);
+    assert_eq!(mnm(&site, &["ctl", "admin", &uid, "off"]).good(), format!("{uid}: no administrator\n"));
+    assert_eq!(about(&site)["admin"], false);
+
+    let account = member.account.clone();
+    assert_eq!(mnm(&site, &["ctl", "role", "alice in town", "suspended"]).good(), "alice in town: role suspended\n");
+    let mut member = member;
+    member.wait_closed();
+    assert_eq!(Member::login(site.address(), &account).err().as_deref(), Some("account suspended"));
+    site.end(Stop::Clean).unwrap();
+    mnm(&site, &["ctl", "role", &uid, "full"]).good();
+    begin(&mut site);
+    Member::login(site.address(), &account).expect("it is let in again");
+}
+
+#[test]
+fn a_lost_phone_is_dropped_and_another_one_made() {
+    let mut site = start(&json!({}));
+    let mut member = Member::register_with(site.address(), &json!({"newalias": "alice in town"})).unwrap();
+    let lost = member.account.clone();
+    let number = |site: &Process| {
+        let about = mnm(site, &["ctl", "member", &lost.uid, "--json"]).object();
+        about["nodes"][0]["node"].as_str().unwrap().to_owned()
+    };
+    let node = number(&site);
+    assert_eq!(mnm(&site, &["ctl", "drop-node", &lost.uid, &node]).good(), format!("{}: node {node} is dropped\n", lost.uid));
+    member.wait_closed();
+    assert_eq!(Member::login(site.address(), &lost).err().as_deref(), Some("login failed"));
+    assert_eq!(mnm(&site, &["ctl", "drop-node", &lost.uid, &node]).status, Some(1), "it is gone already");
+
+    let told = mnm(&site, &["ctl", "new-node", "alice in town", "a new phone"]).good();
+    let [uid, secret, _] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert_eq!(uid, format!("uid: {}", lost.uid));
+    let found = common::member::Account { uid: lost.uid.clone(), node: secret.strip_prefix("nodeid: ").unwrap().to_owned() };
+    Member::login(site.address(), &found).expect("the new phone is let in");
+    assert!(!site.log().contains(&found.node), "the secret is in no log");
+
+    site.end(Stop::Clean).unwrap();
+    let object = mnm(&site, &["ctl", "new-node", &lost.uid, "a tablet", "--json"]).object();
+    assert_ne!(number(&site), node, "numbers are not given twice");
+    begin(&mut site);
+    let tablet = common::member::Account { uid: lost.uid.clone(), node: object["nodeid"].as_str().unwrap().to_owned() };
+    Member::login(site.address(), &tablet).expect("the tablet is let in");
+}
