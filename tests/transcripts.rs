@@ -27,9 +27,6 @@ use serde_json::json;
 /// How many relays run at a time for one folder; most of their time they wait for each other.
 const AT_ONCE: usize = 4;
 
-/// Whether the program can be told something by its operator while it runs.
-const CONTROL_SOCKET: bool = false;
-
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
 
 macro_rules! folders {
@@ -248,7 +245,7 @@ fn folder(folder: &str) {
 
 /// Against what a transcript is played.
 fn wheres(transcript: &Transcript) -> &'static [Where] {
-    if transcript.core || (transcript.has_operator() && !CONTROL_SOCKET) { &[Where::Core] } else { &[Where::Process, Where::Core] }
+    if transcript.core { &[Where::Core] } else { &[Where::Process, Where::Core] }
 }
 
 /// Every transcript in each dialect it is for, and with its octets cut in different ways.

@@ -117,6 +117,9 @@ impl Site for Process {
     }
 
     fn operator(&mut self, line: &str) -> Result<String, String> {
+        if !self.log_says("ready", PATIENCE) {
+            return Err("the relay is not ready".into());
+        }
         let path = self.data_directory().join("control.sock");
         let talk = || {
             let mut socket = UnixStream::connect(&path)?;

@@ -174,11 +174,6 @@ impl fmt::Display for Mistake {
 }
 
 impl Transcript {
-    /// Whether the operator says something in it.
-    pub(crate) fn has_operator(&self) -> bool {
-        self.steps.iter().any(|(_, step)| matches!(step, Step::Operator { .. }))
-    }
-
     /// Reads a file's text.
     pub(crate) fn parse(file: &str) -> Result<Transcript, Mistake> {
         let rule = file.lines().next().and_then(|line| line.strip_prefix("# "));
