@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Once;
@@ -12,7 +13,8 @@ use std::{fs, mem};
 use mnm::base::{Mono, OsEntropy, Wall};
 use mnm::config::Config;
 use mnm::net::{Layer, Socket};
-use mnm::relay::{Now, Relay};
+use mnm::record::{Mode, Role};
+use mnm::relay::{Answer, Command, Now, Relay, Whom};
 use mnm::server::{Clock, Server, recover, settings};
 use mnm::store::{Directory, Options, StoreError};
 use mnm::wire::RequestLimits;
@@ -172,13 +174,26 @@ impl Core {
 }
 
 impl Site for Core {
-    fn connect(&mut self) -> Result<Box<dyn Link>, String> {
+    fn connect(&mut self, from: Option<IpAddr>) -> Result<Box<dyn Link>, String> {
         let mut world = self.0.borrow_mut();
         let pipe = Rc::new(Pipe::default());
         let now = world.now();
-        let slot = world.server().open(End(pipe.clone()), Layer::Plain, None, now);
+        let slot = world.server().open(End(pipe.clone()), Layer::Plain, from.or(Some(Ipv4Addr::LOCALHOST.into())), now);
         pipe.slot.set(Some(slot));
         Ok(Box::new(CoreLink { world: self.0.clone(), pipe, buffer: Vec::new() }))
+    }
+
+    fn operator(&mut self, line: &str) -> Result<String, String> {
+        const TICKET: u64 = 7;
+        let said = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let mut world = self.0.borrow_mut();
+        let now = world.now();
+        world.server().command(TICKET, command(&said).ok_or_else(|| format!("no command: {line}"))?, now).map_err(|error| error.to_string())?;
+        world.settle();
+        match world.server().take_answers().pop() {
+            Some((TICKET, answer)) => Ok(told(answer).to_string()),
+            other => Err(format!("no answer to {line}: {other:?}")),
+        }
     }
 
     fn restart(&mut self, stop: Stop) -> Result<(), String> {
@@ -194,6 +209,22 @@ impl Site for Core {
 
     fn now(&self) -> Duration {
         self.0.borrow().mono
+    }
+
+    fn date(&self) -> i64 {
+        i64::try_from(self.0.borrow().now().wall.millis()).expect("some centuries fit")
+    }
+
+    /// Time stands still here but where it is waited for.
+    fn date_slack(&self) -> i64 {
+        1500
+    }
+
+    fn put_clock(&mut self, seconds: f64) -> Result<(), String> {
+        let mut world = self.0.borrow_mut();
+        let by = Duration::from_secs_f64(seconds.abs()).as_nanos() as u64;
+        world.began = Wall(if seconds < 0.0 { world.began.0 - by } else { world.began.0 + by });
+        Ok(())
     }
 
     fn pass(&mut self, time: Duration) {
@@ -230,6 +261,54 @@ impl Site for Core {
 
     fn log(&self) -> String {
         LINES.with_borrow(|lines| lines.join("\n"))
+    }
+}
+
+/// A command as the control socket takes it, for the relay. This is said twice, here and in the relay's own socket, and the
+/// transcripts are played against both.
+fn command(said: &Value) -> Option<Command> {
+    let text = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
+    let time = |key: &str| text(key).and_then(|text| Wall::parse_rfc3339(&text));
+    let role = || [Role::Full, Role::Receive, Role::Suspended].into_iter().find(|role| Some(role.word()) == said.get("role").and_then(Value::as_str));
+    let whom = || {
+        let whom = said.get("whom")?.as_object()?;
+        let (key, name) = whom.iter().next()?;
+        let name = name.as_str()?.to_owned();
+        Some(if key == "uid" { Whom::Uid(name) } else { Whom::Alias(name) })
+    };
+    Some(match said.get("command")?.as_str()? {
+        "invite" => Command::Invite {
+            uses: u32::try_from(said.get("uses").map_or(Some(1), Value::as_u64)?).ok()?,
+            expires: time("expires"),
+            role: role().unwrap_or_default(),
+            groups: said.get("groups").and_then(Value::as_array).into_iter().flatten().filter_map(|gid| Some(gid.as_str()?.into())).collect(),
+        },
+        "register" => {
+            Command::Register { mode: [Mode::Open, Mode::Invite, Mode::Closed].into_iter().find(|mode| text("mode").as_deref() == Some(mode.word()))?, until: time("until") }
+        }
+        "member" => Command::Member(whom()?),
+        "role" => Command::Role(whom()?, role()?),
+        "admin" => Command::Admin(whom()?, said.get("on")?.as_bool()?),
+        "drop-node" => Command::DropNode(whom()?, text("node")?),
+        "new-node" => Command::NewNode(whom()?, text("label")?),
+        _ => return None,
+    })
+}
+
+/// An answer as the control socket tells it, as far as transcripts ask.
+fn told(answer: Answer) -> Value {
+    match answer {
+        Answer::Done => json!({ "done": true }),
+        Answer::Refused(error) => json!({ "error": error }),
+        Answer::Code(code) => json!({ "code": code.to_string() }),
+        Answer::Node { uid, secret } => json!({ "uid": uid, "nodeid": secret }),
+        Answer::Member(member) => {
+            let nodes = member.nodes.into_iter().map(|node| {
+                json!({ "node": node.node, "label": node.label, "online": node.online, "count": node.count, "bytes": node.bytes })
+            });
+            let (uid, role) = (member.uid, member.role.word());
+            json!({ "uid": uid, "role": role, "admin": member.admin, "aliases": member.aliases, "nodes": nodes.collect::<Vec<_>>() })
+        }
     }
 }
 
