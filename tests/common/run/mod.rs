@@ -58,6 +58,7 @@ pub(crate) fn play(transcript: &Transcript, site: &mut dyn Site, way: Way) -> Re
         highest: String::new(),
         codes: BTreeSet::new(),
         barriers: 0,
+        trials: 0,
         trace: Vec::new(),
     };
     run.steps(transcript).map_err(|trouble| {
@@ -121,6 +122,7 @@ struct Run<'a> {
     /// Uids and nodeids that were given out.
     codes: BTreeSet<String>,
     barriers: u64,
+    trials: u64,
     trace: Vec<String>,
 }
 
