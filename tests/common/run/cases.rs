@@ -14,7 +14,8 @@ impl Run<'_> {
             self.line = case.line;
             self.trials += 1;
             let me = format!("case{}", self.trials);
-            let result = self.begin(&me, cases.start, &format!("case {} of {}", self.trials, case.line)).and_then(|()| self.case(&me, case));
+            let result =
+                self.begin(&me, cases.start, &format!("case {} of {}", self.trials, case.line)).and_then(|()| self.case(&me, case));
             if let Err(trouble) = result {
                 let sent = self.trace.iter().rev().find(|line| line.starts_with(&format!("{me} > ")) && !line.contains("barrier"));
                 failures.push(format!("line {}: {trouble}\n    after {}", case.line, sent.map_or("nothing", String::as_str)));
