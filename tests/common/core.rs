@@ -13,8 +13,8 @@ use std::{fs, mem};
 use mnm::base::{Mono, OsEntropy, Wall};
 use mnm::config::Config;
 use mnm::net::{Layer, Socket};
-use mnm::record::{Mode, Role};
-use mnm::relay::{Answer, Command, Now, Relay, Whom};
+use mnm::relay::{Now, Relay};
+use mnm::server::control::{Reply, Request};
 use mnm::server::{Clock, Server, recover, settings};
 use mnm::store::{Directory, Options, StoreError};
 use mnm::wire::RequestLimits;
@@ -183,15 +183,16 @@ impl Site for Core {
         Ok(Box::new(CoreLink { world: self.0.clone(), pipe, buffer: Vec::new() }))
     }
 
+    /// The words are those of the control socket; there is no socket here.
     fn operator(&mut self, line: &str) -> Result<String, String> {
         const TICKET: u64 = 7;
-        let said = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let mut world = self.0.borrow_mut();
         let now = world.now();
-        world.server().command(TICKET, command(&said).ok_or_else(|| format!("no command: {line}"))?, now).map_err(|error| error.to_string())?;
+        let command = Request::read(line.as_bytes())?.command(now.wall)?;
+        world.server().command(TICKET, command.clone(), now).map_err(|error| error.to_string())?;
         world.settle();
         match world.server().take_answers().pop() {
-            Some((TICKET, answer)) => Ok(told(answer).to_string()),
+            Some((TICKET, answer)) => Ok(Reply::new(&command, answer).line()),
             other => Err(format!("no answer to {line}: {other:?}")),
         }
     }
@@ -261,54 +262,6 @@ impl Site for Core {
 
     fn log(&self) -> String {
         LINES.with_borrow(|lines| lines.join("\n"))
-    }
-}
-
-/// A command as the control socket takes it, for the relay. This is said twice, here and in the relay's own socket, and the
-/// transcripts are played against both.
-fn command(said: &Value) -> Option<Command> {
-    let text = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
-    let time = |key: &str| text(key).and_then(|text| Wall::parse_rfc3339(&text));
-    let role = || [Role::Full, Role::Receive, Role::Suspended].into_iter().find(|role| Some(role.word()) == said.get("role").and_then(Value::as_str));
-    let whom = || {
-        let whom = said.get("whom")?.as_object()?;
-        let (key, name) = whom.iter().next()?;
-        let name = name.as_str()?.to_owned();
-        Some(if key == "uid" { Whom::Uid(name) } else { Whom::Alias(name) })
-    };
-    Some(match said.get("command")?.as_str()? {
-        "invite" => Command::Invite {
-            uses: u32::try_from(said.get("uses").map_or(Some(1), Value::as_u64)?).ok()?,
-            expires: time("expires"),
-            role: role().unwrap_or_default(),
-            groups: said.get("groups").and_then(Value::as_array).into_iter().flatten().filter_map(|gid| Some(gid.as_str()?.into())).collect(),
-        },
-        "register" => {
-            Command::Register { mode: [Mode::Open, Mode::Invite, Mode::Closed].into_iter().find(|mode| text("mode").as_deref() == Some(mode.word()))?, until: time("until") }
-        }
-        "member" => Command::Member(whom()?),
-        "role" => Command::Role(whom()?, role()?),
-        "admin" => Command::Admin(whom()?, said.get("on")?.as_bool()?),
-        "drop-node" => Command::DropNode(whom()?, text("node")?),
-        "new-node" => Command::NewNode(whom()?, text("label")?),
-        _ => return None,
-    })
-}
-
-/// An answer as the control socket tells it, as far as transcripts ask.
-fn told(answer: Answer) -> Value {
-    match answer {
-        Answer::Done => json!({ "done": true }),
-        Answer::Refused(error) => json!({ "error": error }),
-        Answer::Code(code) => json!({ "code": code.to_string() }),
-        Answer::Node { uid, secret } => json!({ "uid": uid, "nodeid": secret }),
-        Answer::Member(member) => {
-            let nodes = member.nodes.into_iter().map(|node| {
-                json!({ "node": node.node, "label": node.label, "online": node.online, "count": node.count, "bytes": node.bytes })
-            });
-            let (uid, role) = (member.uid, member.role.word());
-            json!({ "uid": uid, "role": role, "admin": member.admin, "aliases": member.aliases, "nodes": nodes.collect::<Vec<_>>() })
-        }
     }
 }
 

@@ -179,8 +179,7 @@ impl Transcript {
         let rule = file.lines().next().and_then(|line| line.strip_prefix("# "));
         let rule = rule.ok_or(Mistake { line: 1, what: "the first line says the rule: `# ...`".into() })?.to_string();
         let dialects = Dialect::ALL.into();
-        let mut transcript =
-            Transcript { rule, dialects, once: false, core: false, differs: None, config: Value::Null, steps: Vec::new() };
+        let mut transcript = Transcript { rule, dialects, once: false, core: false, differs: None, config: Value::Null, steps: Vec::new() };
         let lines = unrolled(file)?;
         let mut rest = &lines[..];
         while let Some((line, text)) = rest.first() {
@@ -260,7 +259,8 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         ("connect", link) => Step::Connect { link: link.into(), from: address(object)? },
         ("greet", link) => Step::Greet { link: link.into(), from: address(object)? },
         ("member", link) => {
-            let (object, code) = object.rsplit_once("code $").map_or((object, None), |(object, code)| (object.trim_end(), Some(code.into())));
+            let (object, code) =
+                object.rsplit_once("code $").map_or((object, None), |(object, code)| (object.trim_end(), Some(code.into())));
             let alias = object.strip_prefix("alias ").map(|alias| serde_json::from_str(alias).map_err(wrong));
             Step::Member { link: link.into(), alias: alias.transpose()?, code }
         }
@@ -298,9 +298,7 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
             Step::Send { link, frame }
         }
         (_, ">>") => Step::Raw { link, bytes: object.into() },
-        (_, "<") if object.starts_with("closed saying ") => {
-            Step::ClosedSaying { link, reason: object["closed saying ".len()..].into() }
-        }
+        (_, "<") if object.starts_with("closed saying ") => Step::ClosedSaying { link, reason: object["closed saying ".len()..].into() },
         (_, "<") if object.starts_with("closed") => {
             let mut words = object.split(' ').skip(1);
             let (mut after, mut within) = (None, None);

@@ -10,10 +10,12 @@ impl Run<'_> {
     /// Plays all trials, so that one report shows every row that fails.
     pub(super) fn cases(&mut self, cases: &Cases) -> Done {
         let mut failures = Vec::new();
-        for (number, case) in cases.cases.iter().enumerate() {
+        for case in &cases.cases {
             self.line = case.line;
-            let me = format!("case{number}");
-            let result = self.begin(&me, cases.start, &format!("case {number} of {}", case.line)).and_then(|()| self.case(&me, case));
+            self.trials += 1;
+            let me = format!("case{}", self.trials);
+            let result =
+                self.begin(&me, cases.start, &format!("case {} of {}", self.trials, case.line)).and_then(|()| self.case(&me, case));
             if let Err(trouble) = result {
                 let sent = self.trace.iter().rev().find(|line| line.starts_with(&format!("{me} > ")) && !line.contains("barrier"));
                 failures.push(format!("line {}: {trouble}\n    after {}", case.line, sent.map_or("nothing", String::as_str)));

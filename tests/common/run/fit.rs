@@ -23,7 +23,7 @@ impl Fit {
     pub(super) fn fits(&mut self, due: &Value, got: &Value) -> Result<(), String> {
         match (due, got) {
             (Value::String(due), _) if due == "*" => Ok(()),
-            (Value::String(due), _) if due.len() > 1 && due[1..] == *variable(&due[1..]) && due.starts_with('$') => match self.values.get(&due[1..]) {
+            (Value::String(due), _) if is_variable(due) => match self.values.get(&due[1..]) {
                 Some(value) if value == got => Ok(()),
                 Some(value) => Err(format!("{due} is {value}, not {got}")),
                 None => {
@@ -91,6 +91,10 @@ impl Fit {
         }
         Err("")
     }
+}
+
+fn is_variable(due: &str) -> bool {
+    due.strip_prefix('$').is_some_and(|name| !name.is_empty() && variable(name) == name)
 }
 
 #[cfg(test)]

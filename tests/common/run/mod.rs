@@ -58,6 +58,7 @@ pub(crate) fn play(transcript: &Transcript, site: &mut dyn Site, way: Way) -> Re
         highest: String::new(),
         codes: BTreeSet::new(),
         barriers: 0,
+        trials: 0,
         trace: Vec::new(),
     };
     run.steps(transcript).map_err(|trouble| {
@@ -121,6 +122,7 @@ struct Run<'a> {
     /// Uids and nodeids that were given out.
     codes: BTreeSet<String>,
     barriers: u64,
+    trials: u64,
     trace: Vec<String>,
 }
 
@@ -659,7 +661,8 @@ impl Run<'_> {
             }
             self.request(name, ask, b"")?;
             let frame = self.frame_from(name)?;
-            let list = frame.head["list"].as_array().filter(|list| !list.is_empty()).ok_or_else(|| format!("not a page: {}", frame.head))?;
+            let list =
+                frame.head["list"].as_array().filter(|list| !list.is_empty()).ok_or_else(|| format!("not a page: {}", frame.head))?;
             if frame.str("id") != format!("page {pages}") || frame.head["what"] != question["what"] {
                 return Err(format!("not the page that was asked for: {}", shown(&frame.text)));
             }
@@ -772,8 +775,11 @@ fn written(code: &str, how: &str) -> String {
     }
 }
 
-/// A time with this offset from UTC, and more digits than the relay writes.
+/// A time with this offset from UTC, and more digits than the relay writes; or in whole seconds.
 fn in_offset(date: i64, offset: &str) -> Result<String, String> {
+    if offset == "seconds" {
+        return Ok(write_time(date).split('.').next().unwrap_or_default().to_owned() + "Z");
+    }
     let number = |range: std::ops::Range<usize>| offset.get(range).and_then(|digits| digits.parse::<i64>().ok());
     let (hours, minutes) = number(1..3).zip(number(4..6)).ok_or("an offset is +05:30")?;
     let by = (hours * 60 + minutes) * 60_000;
