@@ -179,7 +179,13 @@ impl Cx<'_> {
 
     /// Whether a message from somebody waits for the end of a user's cork because of who it is from.
     pub(super) fn holds_back(&self, user: UserNo, from: UserNo) -> bool {
-        self.corked(user).is_some_and(|cork| cork.from.binary_search(&self.ledger.user(from).uid()).is_ok())
+        let Some(cork) = self.ledger.cork(user).filter(|cork| !cork.from.is_empty()) else { return false };
+        if cork.from.binary_search(&self.ledger.user(from).uid()).is_err() {
+            return false;
+        }
+        // As long as something waits, what comes after it must not overtake it during another cork.
+        let waits = |node: NodeNo| self.ledger.queue(node).owed_count(Lane::Held) > 0;
+        cork.until > self.now.wall || self.ledger.user(user).node_numbers().any(waits)
     }
 
     /// Lanes whose messages may go to a user's nodes, besides news of the user's own account.
