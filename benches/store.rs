@@ -15,6 +15,8 @@ use mnm::store::{Directory, Options, Store};
 
 /// Before the number and size of messages and a path: this process prints that row only.
 const ALONE: &str = "--recovery";
+/// Likewise before the number of users and a path.
+const USERS: &str = "--users";
 const OPTIONS: Options = Options { segment_bytes: 4 << 20 };
 
 fn main() {
@@ -24,21 +26,30 @@ fn main() {
     {
         return recovery(Path::new(path), messages.parse().expect("a number"), size.parse().expect("a number"));
     }
+    if let [word, count, path] = &arguments[..]
+        && word == USERS
+    {
+        return users(Path::new(path), count.parse().expect("a number"));
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let named = arguments.into_iter().find(|argument| !argument.starts_with('-'));
     let base = named.map_or_else(|| directory.path().to_owned(), Into::into);
     println!("{:<58} {:>14}", "on the disk of ".to_owned() + &base.display().to_string(), "");
     commits(&base.join("mnm-bench-commits"));
     for (messages, size) in [("1000000", "1000"), ("1000000", "200"), ("16384", "65000")] {
-        // In a process of its own: the memory that others have freed would count.
-        let this = std::env::current_exe().expect("a program that runs");
-        let status = Command::new(this).args([ALONE, messages, size]).arg(base.join("mnm-bench-recovery")).status();
-        assert!(status.is_ok_and(|status| status.success()), "the row of {messages} messages of {size} octets");
+        alone(&[ALONE, messages, size], &base.join("mnm-bench-recovery"));
     }
-    users(&base.join("mnm-bench-users"), 1_000_000);
+    alone(&[USERS, "1000000"], &base.join("mnm-bench-users"));
     for long in [0, 100, 10, 2] {
         amplification(&base.join("mnm-bench-amplification"), long);
     }
+}
+
+/// Some rows in a process of their own: the memory that others have freed would count.
+fn alone(arguments: &[&str], path: &Path) {
+    let this = std::env::current_exe().expect("a program that runs");
+    let status = Command::new(this).args(arguments).arg(path).status();
+    assert!(status.is_ok_and(|status| status.success()), "{arguments:?}");
 }
 
 fn fresh(path: &Path) -> Directory {
@@ -83,7 +94,7 @@ fn commits(path: &Path) {
 
 fn user(no: u32, uid: [u8; 20], aliases: Vec<AliasRecord>, node: NodeRecord) -> UserRecord {
     let (no, uid, next_node) = (UserNo(no), Uid(uid), NodeNo(no + 1));
-    UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes: vec![node], next_node }
+    UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes: vec![node], dropped: 0, next_node }
 }
 
 /// A log with so many queued messages: how long a start takes, and what memory it needs.

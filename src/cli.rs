@@ -54,7 +54,7 @@ pub enum Command {
         #[arg(long, value_name = "DURATION|TIME", default_value = "30d", value_parser = Expiry::read)]
         expires: Expiry,
         /// What the new members may do
-        #[arg(long, value_name = "ROLE", default_value = Role::Full.word(), value_parser = role())]
+        #[arg(long, value_name = "ROLE", default_value = Role::Full.word(), value_parser = word(&[Role::Full, Role::Receive], Role::word))]
         role: Role,
         /// Invite them to this group; may be repeated
         #[arg(long = "group", value_name = "GID")]

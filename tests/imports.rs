@@ -39,6 +39,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     ("qrcode", &["qr.rs"]),
     ("rqrr", &["qr.rs"]),
+    ("unicode_normalization", &["relay/names/"]),
+    ("unicode_security", &["relay/names/"]),
 ];
 
 /// Modules that know no socket, file, clock or thread.

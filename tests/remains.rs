@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mnm::base::{LinkId, Seq};
 use mnm::ledger::Remains;
 use mnm::record::Record;
-use mnm::relay::Settings;
+use mnm::relay::{Quotas, Settings};
 
 fn settings() -> Settings {
-    Settings { window: 4, chunk: 1000, ..Settings::default() }
+    let quotas = Quotas { member_invites: 3, queue_messages: 40, ..Quotas::default() };
+    Settings { window: 4, chunk: 1000, quotas, ..Settings::default() }
 }
 
 struct Dice(u64);
@@ -33,7 +34,12 @@ struct Site {
     /// Whose, its secret, and the link that it is on.
     devices: Vec<(usize, String, LinkId)>,
     delivered: usize,
+    /// Of records that were left, and of messages that are held.
+    kinds: BTreeSet<u8>,
 }
+
+/// Of a message that is held for some.
+const HELD: u8 = 100;
 
 impl Site {
     fn register(&mut self) {
@@ -51,8 +57,15 @@ impl Site {
         if self.core.closed.contains(&link) || !self.core.relay.is_member(link) {
             return;
         }
-        match self.dice.roll(12) {
-            0..=3 => {
+        match self.dice.roll(20) {
+            12..=14 => self.decide(link, user, other, group),
+            15 => {
+                const QUESTIONS: [&str; 9] = ["account", "nodes", "aliases", "groups", "queue", "limits", "policy", "cork", "invites"];
+                let what = QUESTIONS[self.dice.roll(QUESTIONS.len())];
+                self.core.say(link, &format!(r#"{{"op":16,"id":"a","what":"{what}"}}"#), b"");
+                self.core.say(link, &format!(r#"{{"op":16,"id":"a","what":"roster","gid":"group number {group}"}}"#), b"");
+            }
+            0..=3 | 16..=18 => {
                 // The data says for whom it is.
                 let body = format!("{uid}{}", "x".repeat([0, 100, 2500][self.dice.roll(3)]));
                 let header = format!(r#"{{"op":7,"id":"p","for":[{{"id":"{uid}","type":1}}],"datalen":{}}}"#, body.len());
@@ -79,9 +92,35 @@ impl Site {
         }
     }
 
+    /// What is kept of members besides names, devices and groups.
+    fn decide(&mut self, link: LinkId, user: usize, other: usize, group: usize) {
+        let uid = &self.uids[other];
+        let header = match self.dice.roll(10) {
+            0 => format!(r#"{{"op":17,"id":"r","act":"block","for":[{{"id":"{uid}"}}]}}"#),
+            1 => format!(r#"{{"op":17,"id":"r","act":"clear","for":[{{"id":"{uid}"}}]}}"#),
+            2 => format!(r#"{{"op":18,"id":"c","until":"2020-09-13T12:26:{}Z","for":[{{"id":"{uid}"}}]}}"#, 40 + self.dice.roll(20)),
+            3 => r#"{"op":18,"id":"c"}"#.to_owned(),
+            4 => format!(r#"{{"op":19,"id":"v","gid":"group number {group}"}}"#),
+            5 => format!(r#"{{"op":3,"id":"u","newalias":"another name of {other}","uses":2}}"#),
+            6 => format!(r#"{{"op":3,"id":"u","dropalias":"another name of {user}"}}"#),
+            7 => format!(r#"{{"op":3,"id":"u","dropnode":"{}"}}"#, self.dice.roll(self.devices.len())),
+            8 => format!(r#"{{"op":6,"id":"g","gid":"group number {group}","act":"set","post":"anyone","invite":"moderators"}}"#),
+            _ => {
+                let to = format!("member number {other}");
+                format!(r#"{{"op":6,"id":"g","gid":"group number {group}","act":"moderator","to":"{to}","role":"moderator"}}"#)
+            }
+        };
+        self.core.say(link, &header, b"");
+        let ping = format!(r#"{{"op":9,"id":"q","from":"member number {user}","to":"another name of {other}","datalen":2}}"#);
+        self.core.say(link, &ping, b"hi");
+    }
+
     /// Takes and acks what a device was sent, and checks that it was for its owner.
     fn ack(&mut self, at: usize) {
         let (user, _, link) = self.devices[at].clone();
+        if self.core.closed.contains(&link) {
+            return;
+        }
         for frame in self.core.take_and_ack(link) {
             if frame.header["op"] == "delivery" && frame.data != b"all" {
                 // A sender's other devices get a copy.
@@ -119,6 +158,8 @@ impl Site {
         for (seq, octets, _) in &self.core.records {
             if survives.contains(seq) && self.dice.roll(one_in) > 0 {
                 left.insert(*seq, octets.clone());
+                let is_held = matches!(Record::decode(octets), Ok(Record::Message(message)) if !message.held.is_empty());
+                self.kinds.insert(if is_held { HELD } else { octets[0] });
             }
         }
         let mut remains = Remains::default();
@@ -140,9 +181,10 @@ impl Site {
 
 #[test]
 fn a_relay_goes_on_from_what_is_left() {
-    let mut delivered = 0;
+    let (mut delivered, mut kinds) = (0, BTreeSet::new());
     for seed in 1..100 {
-        let mut site = Site { core: Core::new(settings()), dice: Dice(seed), uids: vec![], devices: vec![], delivered: 0 };
+        let (core, dice) = (Core::new(settings()), Dice(seed));
+        let mut site = Site { core, dice, uids: vec![], devices: vec![], delivered: 0, kinds: BTreeSet::new() };
         (0..5).for_each(|_| site.register());
         site.live(120);
         for one_in in [30, 6, 2] {
@@ -153,6 +195,10 @@ fn a_relay_goes_on_from_what_is_left() {
             (0..site.devices.len()).for_each(|at| site.ack(at));
         }
         delivered += site.delivered;
+        kinds.append(&mut site.kinds);
     }
     assert!(delivered > 1000, "{delivered}");
+    // All but those that nobody writes any more, and what the operator does.
+    let expected: BTreeSet<u8> = [2, 3, 4, 5].into_iter().chain(7..=16).chain([HELD]).collect();
+    assert_eq!(kinds, expected);
 }

@@ -39,7 +39,7 @@ impl Block {
     /// # Panics
     /// If there is no number to pack.
     pub(super) fn pack(seqs: &[Seq]) -> Block {
-        Block { first: seqs[0], packed: pack(seqs).into() }
+        Block { first: seqs[0], packed: exactly(&pack(seqs)) }
     }
 
     /// Packs numbers with their weights.
@@ -50,7 +50,7 @@ impl Block {
         let seqs: Vec<Seq> = entries.iter().map(|entry| entry.seq()).collect();
         let mut packed = pack(&seqs);
         entries.iter().for_each(|entry| put_number(&mut packed, u64::from(entry.weight)));
-        Block { first: seqs[0], packed: packed.into() }
+        Block { first: seqs[0], packed: exactly(&packed) }
     }
 
     /// Distance from the first to the last, count, and a reader of the differences.
@@ -120,6 +120,11 @@ fn pack(seqs: &[Seq]) -> Vec<u8> {
         put_number(&mut packed, pair[1].0 - pair[0].0);
     }
     packed
+}
+
+/// A copy without room to spare: a buffer that was cut to its size would leave holes too small for the next one.
+fn exactly(octets: &[u8]) -> Box<[u8]> {
+    octets.into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Wrong invite codes, by where they come from. Never stored: a restart is not in the hands of who guesses.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
 
 use crate::base::Mono;
 use crate::limits::{WRONG_CODE_ADDRESSES, WRONG_CODE_MEMORY};

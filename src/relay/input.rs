@@ -1,6 +1,6 @@
 //! What can happen to the relay.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::command::Command;
 use crate::base::{LinkId, Mono, Wall};

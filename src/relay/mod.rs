@@ -29,17 +29,17 @@ mod upload;
 pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
+pub use names::NameGuard;
 pub use session::Reason;
 pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::time::Duration;
 
 use self::corks::Corks;
 use self::cx::{Cx, Me};
 use self::guesses::Guesses;
 use self::journal::Journal;
-use self::names::NameGuard;
 use self::online::Online;
 use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};
@@ -111,6 +111,11 @@ impl Relay {
     /// The most room that a request was denied for want of since this was last asked: it will be tried again.
     pub fn take_wanted(&mut self) -> u64 {
         self.journal.wanted.take()
+    }
+
+    /// How many devices requests have named since that was last taken.
+    pub fn work(&self) -> usize {
+        self.journal.work
     }
 
     /// How many devices requests have named since this was last asked, directly or as members of groups.
@@ -339,6 +344,9 @@ impl Relay {
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.corks.is_late(now) {
+            self.corks = Corks::new(self.ledger.corks().map(|cork| (cork.until, cork.user)));
+        }
         while let Some(user) = self.corks.pop(now) {
             ops::release(&mut self.cx(now, out), user);
         }

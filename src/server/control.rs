@@ -1,11 +1,11 @@
 //! The control socket: where the operator tells a relay that runs what to do.
 //!
-//! `control.sock` in the data directory, for the relay's own user alone. Each line is a JSON object ([`words`]), answered by one
-//! line, in order; what an answer tells is durable. It is watched by the loop like any link and has bounds of its own: how many
-//! connections, how long a line, how many lines in a turn, how long somebody may think. Whatever goes wrong here ends one
+//! `control.sock` in the data directory, for the relay's own user alone. Each line is a JSON object ([`Request`]), answered by one
+//! line ([`Reply`]), in order; what an answer tells is durable. It is watched by the loop like any link and has bounds of its own:
+//! how many connections, how long a line, how many lines in a turn, how long somebody may think. Whatever goes wrong here ends one
 //! connection, and a relay that cannot make the socket runs without it.
 //!
-//! Not here: what commands mean, which is the relay's; who asks ([`Request`] is shared with [`crate::ctl`]).
+//! Not here: what commands mean, which is the relay's. Who asks most often is [`crate::ctl`].
 
 mod place;
 mod talk;

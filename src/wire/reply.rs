@@ -85,7 +85,7 @@ pub fn result(id: &str, what: &str, list: &[Value], cursor: Option<&str>) -> Vec
     HeaderWriter::new()
         .optional("cursor", cursor)
         .text("id", id)
-        .raw("list", |out| write_list(out, list, |out, entry| write_json(out, entry)))
+        .raw("list", |out| write_list(out, list, write_json))
         .text("op", "result")
         .text("what", what)
         .finish()

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Once;
@@ -13,6 +14,7 @@ use mnm::base::{Mono, OsEntropy, Wall};
 use mnm::config::Config;
 use mnm::net::{Layer, Socket};
 use mnm::relay::{Now, Relay};
+use mnm::server::control::{Reply, Request};
 use mnm::server::{Clock, Server, recover, settings};
 use mnm::store::{Directory, Options, StoreError};
 use mnm::wire::RequestLimits;
@@ -172,13 +174,27 @@ impl Core {
 }
 
 impl Site for Core {
-    fn connect(&mut self) -> Result<Box<dyn Link>, String> {
+    fn connect(&mut self, from: Option<IpAddr>) -> Result<Box<dyn Link>, String> {
         let mut world = self.0.borrow_mut();
         let pipe = Rc::new(Pipe::default());
         let now = world.now();
-        let slot = world.server().open(End(pipe.clone()), Layer::Plain, None, now);
+        let slot = world.server().open(End(pipe.clone()), Layer::Plain, from.or(Some(Ipv4Addr::LOCALHOST.into())), now);
         pipe.slot.set(Some(slot));
         Ok(Box::new(CoreLink { world: self.0.clone(), pipe, buffer: Vec::new() }))
+    }
+
+    /// The words are those of the control socket; there is no socket here.
+    fn operator(&mut self, line: &str) -> Result<String, String> {
+        const TICKET: u64 = 7;
+        let mut world = self.0.borrow_mut();
+        let now = world.now();
+        let command = Request::read(line.as_bytes())?.command(now.wall)?;
+        world.server().command(TICKET, command.clone(), now).map_err(|error| error.to_string())?;
+        world.settle();
+        match world.server().take_answers().pop() {
+            Some((TICKET, answer)) => Ok(Reply::new(&command, answer).line()),
+            other => Err(format!("no answer to {line}: {other:?}")),
+        }
     }
 
     fn restart(&mut self, stop: Stop) -> Result<(), String> {
@@ -194,6 +210,22 @@ impl Site for Core {
 
     fn now(&self) -> Duration {
         self.0.borrow().mono
+    }
+
+    fn date(&self) -> i64 {
+        i64::try_from(self.0.borrow().now().wall.millis()).expect("some centuries fit")
+    }
+
+    /// Time stands still here but where it is waited for.
+    fn date_slack(&self) -> i64 {
+        1500
+    }
+
+    fn put_clock(&mut self, seconds: f64) -> Result<(), String> {
+        let mut world = self.0.borrow_mut();
+        let by = Duration::from_secs_f64(seconds.abs()).as_nanos() as u64;
+        world.began = Wall(if seconds < 0.0 { world.began.0 - by } else { world.began.0 + by });
+        Ok(())
     }
 
     fn pass(&mut self, time: Duration) {

@@ -39,6 +39,8 @@ pub(crate) struct Intake {
     offset: u64,
     /// Where in the stream records begin.
     starts: VecDeque<u64>,
+    /// What the relay's calendar shows, in milliseconds since 1970, if that is not the date.
+    pub(crate) date: Option<i64>,
 }
 
 impl Intake {
@@ -61,7 +63,7 @@ impl Intake {
         let digits = std::str::from_utf8(digits).expect("ASCII");
         let head_end = 4 + usize::from_str_radix(digits, 16).expect("hex digits");
         let Some(text) = self.buffer.get(4..head_end) else { return Ok(None) };
-        let head = judge(text)?;
+        let head = judge(text, self.date.unwrap_or_else(date))?;
         let data_len = head.get("datalen").map_or(Some(0), Value::as_u64).ok_or("datalen is not a length")?;
         let end = head_end + usize::try_from(data_len).map_err(|_| "datalen is absurd")?;
         if self.buffer.len() < end {
@@ -95,8 +97,8 @@ impl Intake {
     }
 }
 
-/// Judges a header by what holds for every header of the relay.
-pub(crate) fn judge(text: &[u8]) -> Result<Value, String> {
+/// Judges a header by what holds for every header of the relay, at this date.
+fn judge(text: &[u8], date: i64) -> Result<Value, String> {
     let shown = String::from_utf8_lossy(text);
     let head: Value = serde_json::from_slice(text).map_err(|error| format!("the header is not JSON ({error}): {shown}"))?;
     let Some(object) = head.as_object() else { return Err(format!("the header is not an object: {shown}")) };
@@ -113,12 +115,18 @@ pub(crate) fn judge(text: &[u8]) -> Result<Value, String> {
         return Err(format!("headsum goes with messages, and with nothing else: {shown}"));
     }
     if is_message {
-        judge_standard(&head).map_err(|trouble| format!("{trouble}: {shown}"))?;
+        judge_standard(&head, date).map_err(|trouble| format!("{trouble}: {shown}"))?;
     }
     for key in ["msgid", "postid"] {
-        object.get(key).map_or(Ok(()), judge_id).map_err(|trouble| format!("{key}: {trouble}: {shown}"))?;
+        object.get(key).map_or(Ok(()), |id| judge_id(id, date)).map_err(|trouble| format!("{key}: {trouble}: {shown}"))?;
     }
-    object.get("posted").map_or(Ok(()), judge_time).map_err(|trouble| format!("posted: {trouble}: {shown}"))?;
+    object.get("posted").map_or(Ok(()), |posted| judge_posted(posted, date)).map_err(|trouble| format!("posted: {trouble}: {shown}"))?;
+    let entries = object.get("list").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+    for fields in entries.chain([object]) {
+        for key in ["expires", "made", "oldest", "seen", "until"] {
+            fields.get(key).map_or(Ok(()), |time| read_time(time).map(drop)).map_err(|trouble| format!("{key}: {trouble}: {shown}"))?;
+        }
+    }
     for key in ["datahead", "datasum", "notify"] {
         if object.get(key).is_some_and(|value| value.as_u64().is_none_or(|number| number == 0)) {
             return Err(format!("{key} is there only when it is not zero: {shown}"));
@@ -130,8 +138,8 @@ pub(crate) fn judge(text: &[u8]) -> Result<Value, String> {
     Ok(head)
 }
 
-fn judge_standard(head: &Value) -> Result<(), String> {
-    judge_id(head.get("id").ok_or("a message without id")?).map_err(|trouble| format!("id: {trouble}"))?;
+fn judge_standard(head: &Value, date: i64) -> Result<(), String> {
+    judge_id(head.get("id").ok_or("a message without id")?, date).map_err(|trouble| format!("id: {trouble}"))?;
     let from = head.get("from").and_then(Value::as_str).ok_or("a message without from")?;
     judge_code(from, 32).map_err(|trouble| format!("from: {trouble}"))?;
     head.get("posted").ok_or("a message without posted")?;
@@ -141,31 +149,50 @@ fn judge_standard(head: &Value) -> Result<(), String> {
     if sum == u64::from(due) { Ok(()) } else { Err(format!("headsum is {sum}, due {due}")) }
 }
 
+/// How far from the date ids and times of messages may be, in milliseconds: waiting for something does not take as long.
+const FAR: i64 = 600_000;
+
+/// The date in milliseconds since 1970.
+pub(crate) fn date() -> i64 {
+    i64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("some centuries fit")
+}
+
 /// Sixteen lower-case hex digits, of a counter that is never far from the nanoseconds since the epoch.
-fn judge_id(id: &Value) -> Result<(), String> {
+fn judge_id(id: &Value, date: i64) -> Result<(), String> {
     let id = id.as_str().ok_or("not a text")?;
     if id.len() != 16 || !id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return Err("not 16 lower-case hex digits".into());
     }
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    let then = i64::try_from(u64::from_str_radix(id, 16).expect("hex digits") / 1_000_000_000).expect("60 bits");
-    if (now - then).abs() <= 600 { Ok(()) } else { Err("not near the nanoseconds since the epoch".into()) }
+    let then = i64::try_from(u64::from_str_radix(id, 16).expect("hex digits") / 1_000_000).expect("60 bits");
+    if (date - then).abs() <= FAR { Ok(()) } else { Err("not near the nanoseconds since the epoch".into()) }
 }
 
-/// `2006-01-02T15:04:05.000Z`, and about now.
-fn judge_time(posted: &Value) -> Result<(), String> {
-    let posted = posted.as_str().ok_or("not a text")?;
+/// A time, and about now.
+fn judge_posted(posted: &Value, date: i64) -> Result<(), String> {
+    if (date - read_time(posted)?).abs() <= FAR { Ok(()) } else { Err("not about now".into()) }
+}
+
+/// `2006-01-02T15:04:05.000Z` in milliseconds since 1970.
+pub(crate) fn read_time(time: &Value) -> Result<i64, String> {
+    let time = time.as_str().ok_or("not a text")?;
     let pattern = "dddd-dd-ddTdd:dd:dd.dddZ";
     let fits = |(c, due): (char, char)| if due == 'd' { c.is_ascii_digit() } else { c == due };
-    if posted.len() != pattern.len() || !posted.chars().zip(pattern.chars()).all(fits) {
+    if time.len() != pattern.len() || !time.chars().zip(pattern.chars()).all(fits) {
         return Err(format!("not of the form {pattern}"));
     }
-    let number = |range: std::ops::Range<usize>| posted[range].parse::<i64>().expect("digits");
+    let number = |range: std::ops::Range<usize>| time[range].parse::<u16>().expect("digits");
     let month = time::Month::try_from(number(5..7) as u8).map_err(|_| "no such month")?;
-    let date = time::Date::from_calendar_date(number(0..4) as i32, month, number(8..10) as u8).map_err(|_| "no such day")?;
-    let clock = time::Time::from_hms(number(11..13) as u8, number(14..16) as u8, number(17..19) as u8).map_err(|_| "no such time")?;
-    let away = time::OffsetDateTime::now_utc() - time::PrimitiveDateTime::new(date, clock).assume_utc();
-    if away.whole_seconds().abs() <= 600 { Ok(()) } else { Err("not about now".into()) }
+    let day = time::Date::from_calendar_date(i32::from(number(0..4)), month, number(8..10) as u8).map_err(|_| "no such day")?;
+    let (hour, minute, second) = (number(11..13) as u8, number(14..16) as u8, number(17..19) as u8);
+    let clock = time::Time::from_hms_milli(hour, minute, second, number(20..23)).map_err(|_| "no such time")?;
+    i64::try_from(time::PrimitiveDateTime::new(day, clock).assume_utc().unix_timestamp_nanos() / 1_000_000).map_err(|_| "too far".into())
+}
+
+/// The same, written.
+pub(crate) fn write_time(millis: i64) -> String {
+    let moment = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).expect("a time near ours");
+    let (hour, minute, second, milli) = moment.time().as_hms_milli();
+    format!("{}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", moment.date())
 }
 
 /// A uid (32) or nodeid (40): base32 of the protocol's own alphabet.
@@ -300,12 +327,13 @@ mod tests {
             "posted": format!("{}T{:02}:{:02}:{:02}.000Z", now.date(), now.hour(), now.minute(), now.second()),
         });
         head["headsum"] = headsum(&head).into();
-        judge(canonical(&head).as_bytes()).unwrap();
+        let judge = |head: &Value| judge(canonical(head).as_bytes(), date());
+        judge(&head).unwrap();
         let spoilt = |key: &str, value: Value| {
             let mut head = head.clone();
             head[key] = value;
             head["headsum"] = headsum(&head).into();
-            judge(canonical(&head).as_bytes()).unwrap_err()
+            judge(&head).unwrap_err()
         };
         assert!(spoilt("id", "0000000000000001".into()).contains("epoch"));
         assert!(spoilt("posted", "2020-01-01T00:00:00.000Z".into()).contains("about now"));
@@ -314,7 +342,16 @@ mod tests {
         assert!(spoilt("datahead", 0.into()).contains("zero"));
         assert!(spoilt("datahead", 1.into()).contains("more than"));
         head["headsum"] = (headsum(&head) ^ 1).into();
-        assert!(judge(canonical(&head).as_bytes()).unwrap_err().contains("headsum"));
+        assert!(judge(&head).unwrap_err().contains("headsum"));
+    }
+
+    #[test]
+    fn times_are_read_and_written() {
+        for text in ["2020-02-29T00:00:00.999Z", "1970-01-01T00:00:00.000Z", "2026-11-26T18:05:09.010Z"] {
+            assert_eq!(write_time(read_time(&text.into()).unwrap()), text);
+        }
+        assert_eq!(read_time(&"2020-02-29T00:00:01.500Z".into()).unwrap(), 1_582_934_401_500);
+        assert!(read_time(&"2020-02-29T00:00:01Z".into()).is_err());
     }
 
     #[test]

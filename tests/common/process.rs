@@ -2,13 +2,15 @@
 #![allow(clippy::disallowed_methods, reason = "clients live in real time")]
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use rustix::net::{AddressFamily, SocketType};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
@@ -109,8 +111,25 @@ impl Process {
 }
 
 impl Site for Process {
-    fn connect(&mut self) -> Result<Box<dyn Link>, String> {
-        TlsLink::connect(self.address).map(|link| Box::new(link) as Box<dyn Link>).map_err(|error| format!("cannot connect: {error}"))
+    fn connect(&mut self, from: Option<IpAddr>) -> Result<Box<dyn Link>, String> {
+        let link = socket(from, self.address).and_then(TlsLink::over);
+        link.map(|link| Box::new(link) as Box<dyn Link>).map_err(|error| format!("cannot connect: {error}"))
+    }
+
+    fn operator(&mut self, line: &str) -> Result<String, String> {
+        if !self.log_says("ready", PATIENCE) {
+            return Err("the relay is not ready".into());
+        }
+        let path = self.data_directory().join("control.sock");
+        let talk = || {
+            let mut socket = UnixStream::connect(&path)?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.write_all(format!("{line}\n").as_bytes())?;
+            let mut answer = String::new();
+            BufReader::new(socket).read_line(&mut answer)?;
+            Ok(answer.trim_end().to_owned())
+        };
+        talk().map_err(|error: io::Error| format!("{}: {error}", path.display()))
     }
 
     fn restart(&mut self, stop: Stop) -> Result<(), String> {
@@ -120,6 +139,19 @@ impl Site for Process {
 
     fn now(&self) -> Duration {
         self.born.elapsed()
+    }
+
+    fn date(&self) -> i64 {
+        super::frame::date()
+    }
+
+    /// The machine may be busy.
+    fn date_slack(&self) -> i64 {
+        15_000
+    }
+
+    fn put_clock(&mut self, _: f64) -> Result<(), String> {
+        Err("this clock is everybody's".into())
     }
 
     fn pass(&mut self, time: Duration) {
@@ -243,6 +275,15 @@ impl Log {
     }
 }
 
+/// Connects, from this address if one is given: all of 127.0.0.0/8 is this machine.
+fn socket(from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect_timeout(&to, PATIENCE) };
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    rustix::net::connect(&socket, &to)?;
+    Ok(socket.into())
+}
+
 /// A client's end of a TLS link that sees where records begin and end.
 pub(crate) struct TlsLink {
     socket: TcpStream,
@@ -254,7 +295,10 @@ pub(crate) struct TlsLink {
 
 impl TlsLink {
     pub(crate) fn connect(address: SocketAddr) -> io::Result<TlsLink> {
-        let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+        TlsLink::over(TcpStream::connect_timeout(&address, PATIENCE)?)
+    }
+
+    fn over(socket: TcpStream) -> io::Result<TlsLink> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(PATIENCE))?;
         // Small, so that a client that does not read is felt by the relay before megabytes have gone into buffers.

@@ -3,6 +3,7 @@
 //! The real program is one (see [`super::process`]). A second implementation may drive the relay's core without sockets
 //! or clock: `receive` and `pass` then move its own time.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How a relay ends.
@@ -16,14 +17,26 @@ pub(crate) enum Stop {
 
 /// One relay with its data.
 pub(crate) trait Site {
-    /// Opens a link that has said nothing yet.
-    fn connect(&mut self) -> Result<Box<dyn Link>, String>;
+    /// Opens a link that has said nothing yet, from this address, or from wherever it likes.
+    fn connect(&mut self, from: Option<IpAddr>) -> Result<Box<dyn Link>, String>;
+
+    /// Says a line to the relay as its operator; the line that is answered. Both are JSON.
+    fn operator(&mut self, line: &str) -> Result<String, String>;
 
     /// Ends the relay and starts it again on the same data. Earlier links are dead after it.
     fn restart(&mut self, stop: Stop) -> Result<(), String>;
 
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
+
+    /// What the relay's calendar shows: milliseconds since 1970.
+    fn date(&self) -> i64;
+
+    /// How near to `date` a time must be that the relay has just made, in milliseconds.
+    fn date_slack(&self) -> i64;
+
+    /// Puts the relay's calendar forward or back.
+    fn put_clock(&mut self, seconds: f64) -> Result<(), String>;
 
     /// Lets time go by.
     fn pass(&mut self, time: Duration);

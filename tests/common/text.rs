@@ -1,11 +1,63 @@
 //! The small languages inside a transcript's lines: repetition, escapes, where a JSON value ends.
 
-/// Writes out `${text*3}`, so that a line stays readable where its meaning is a length.
+/// What stands between `${` and `}` for when the line is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Later<'a> {
+    /// `${now+2}`: a time so many seconds from now; `${e=now+2}` keeps it as a variable; `${now+2 in +05:30}` writes it with that
+    /// offset.
+    Moment { name: Option<&'a str>, seconds: f64, offset: Option<&'a str> },
+    /// `${code lower}`, `${code spaced}`, `${code bare}`: a variable's value, written otherwise.
+    Written { name: &'a str, how: &'a str },
+}
+
+impl Later<'_> {
+    /// The first of them in a text, with what is before and behind it.
+    pub(crate) fn find(text: &str) -> Option<(&str, Later<'_>, &str)> {
+        text.match_indices("${").find_map(|(at, _)| {
+            let end = at + text[at..].find('}')?;
+            let later = Later::read(&text[at + 2..end])?;
+            Some((&text[..at], later, &text[end + 1..]))
+        })
+    }
+
+    fn read(inner: &str) -> Option<Later<'_>> {
+        let is_name = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric());
+        if let Some((name, how @ ("lower" | "spaced" | "bare"))) = inner.split_once(' ') {
+            return is_name(name).then_some(Later::Written { name, how });
+        }
+        let (inner, offset) = inner.split_once(" in ").map_or((inner, None), |(inner, offset)| (inner, Some(offset)));
+        let (name, time) = inner.split_once('=').map_or((None, inner), |(name, time)| (Some(name), time));
+        let seconds = time.strip_prefix("now").filter(|_| name.is_none_or(is_name))?;
+        let seconds = match seconds.as_bytes().first() {
+            None => 0.0,
+            Some(b'+' | b'-') => seconds.parse().ok()?,
+            Some(_) => return None,
+        };
+        Some(Later::Moment { name, seconds, offset })
+    }
+}
+
+/// Whether a text is what `due` says, in which each `*` is any text.
+pub(crate) fn is_like(due: &str, got: &str) -> bool {
+    match due.split_once('*') {
+        None => due == got,
+        Some((first, rest)) => got
+            .strip_prefix(first)
+            .is_some_and(|got| (0..=got.len()).filter(|at| got.is_char_boundary(*at)).any(|at| is_like(rest, &got[at..]))),
+    }
+}
+
+/// Writes out `${text*3}`, so that a line stays readable where its meaning is a length. What is for later stays.
 pub(crate) fn unroll(line: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = line;
     while let Some(at) = rest.find("${") {
         let inner = &rest[at + 2..];
+        if let Some(end) = inner.find('}').filter(|end| Later::read(&inner[..*end]).is_some()) {
+            out.push_str(&rest[..at + 2 + end + 1]);
+            rest = &inner[end + 1..];
+            continue;
+        }
         let (text, times, len) = repetition(inner).ok_or_else(|| format!("`${{` without `*number}}`: {rest}"))?;
         out.push_str(&rest[..at]);
         out.push_str(&text.repeat(times));
@@ -136,6 +188,33 @@ mod tests {
     fn repetitions_unroll() {
         assert_eq!(unroll(r#"a${x*3}b${,{"*":1}*2}"#).unwrap(), r#"axxxb,{"*":1},{"*":1}"#);
         assert!(unroll("${x}").is_err());
+        assert_eq!(unroll("a${now+2}b${now*2}c${e=now-1.5}").unwrap(), "a${now+2}bnownowc${e=now-1.5}");
+    }
+
+    #[test]
+    fn what_is_for_later_is_found() {
+        let moment = |name, seconds, offset| Later::Moment { name, seconds, offset };
+        assert_eq!(Later::find("a ${x} ${now} b"), Some(("a ${x} ", moment(None, 0.0, None), " b")));
+        assert_eq!(Later::find("${e1=now+2.5}"), Some(("", moment(Some("e1"), 2.5, None), "")));
+        assert_eq!(Later::find("${now-2 in +05:30}"), Some(("", moment(None, -2.0, Some("+05:30")), "")));
+        assert_eq!(Later::find("x${code lower}"), Some(("x", Later::Written { name: "code", how: "lower" }, "")));
+        for none in ["${now2}", "${nowhere}", "${=now}", "${now+}", "now+2", "${now+2", "${code upper}", "${ lower}"] {
+            assert_eq!(Later::find(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn stars_are_any_text() {
+        for (due, got, like) in [
+            ("*", "", true),
+            ("a*", "abc", true),
+            ("*é*", "xéy", true),
+            ("a*c*e", "abcdce", true),
+            ("a*c", "abd", false),
+            ("a", "ab", false),
+        ] {
+            assert_eq!(is_like(due, got), like, "{due} {got}");
+        }
     }
 
     #[test]

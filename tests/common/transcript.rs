@@ -1,6 +1,7 @@
 //! Reads a transcript into steps. The format is described in `tests/transcripts/README.md`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -27,8 +28,12 @@ impl Dialect {
         }
     }
 
-    /// The number of an op; `None` if this draft does not have it.
+    /// The number of an op; `None` if this draft does not have it. Those of the extensions are the same in all.
     pub(crate) fn op(self, name: &str) -> Option<u64> {
+        const FIRST_EXTENSION: u64 = 16;
+        if let Some(number) = (FIRST_EXTENSION..).zip(["Ask", "Reach", "Cork", "Invite"]).find(|(_, known)| *known == name) {
+            return Some(number.0);
+        }
         let names = ["TmtpRev", "Register", "Login", "UserEdit", "OhiEdit", "GroupInvite", "GroupEdit", "Post"];
         let own: &[&str] = match self {
             Dialect::Draft2018 => &["Ping", "Ack", "Pulse", "Quit"],
@@ -46,6 +51,10 @@ pub(crate) struct Transcript {
     pub(crate) dialects: Vec<Dialect>,
     /// Whether one run is enough: where time is what it is about.
     pub(crate) once: bool,
+    /// Whether it is for the core alone, whose time flies: where hours or days are what it is about.
+    pub(crate) core: bool,
+    /// The relay is known to do otherwise, and how: it must fail.
+    pub(crate) differs: Option<String>,
     pub(crate) config: Value,
     pub(crate) steps: Vec<(usize, Step)>,
 }
@@ -53,17 +62,21 @@ pub(crate) struct Transcript {
 /// One line, or one block.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Connect(String),
-    Greet(String),
-    Member { link: String, alias: Option<String> },
+    Connect { link: String, from: Option<IpAddr> },
+    Greet { link: String, from: Option<IpAddr> },
+    Member { link: String, alias: Option<String>, code: Option<String> },
     Login { link: String, of: String },
     Node { link: String, of: String },
+    Group { gid: String, members: Vec<String> },
+    Operator { command: String, answer: String },
     Send { link: String, frame: Template },
     Raw { link: String, bytes: String },
     Expect { link: String, frames: Vec<Expected> },
     Closed { link: String, after: Option<f64>, within: Option<f64> },
+    ClosedSaying { link: String, reason: String },
     Idle { link: String, seconds: Option<f64> },
     Acks { link: String, ids: Vec<String> },
+    Lists { link: String, question: String, entries: usize, pages: bool },
     Settle(String),
     Quits(String),
     Ignore(String),
@@ -71,6 +84,7 @@ pub(crate) enum Step {
     Close(String),
     Vanish(String),
     Pass(f64),
+    Clock(f64),
     Restart { kill: bool },
     DataLacks(String),
     DataFilesNotNamed(String),
@@ -164,7 +178,8 @@ impl Transcript {
     pub(crate) fn parse(file: &str) -> Result<Transcript, Mistake> {
         let rule = file.lines().next().and_then(|line| line.strip_prefix("# "));
         let rule = rule.ok_or(Mistake { line: 1, what: "the first line says the rule: `# ...`".into() })?.to_string();
-        let mut transcript = Transcript { rule, dialects: Dialect::ALL.into(), once: false, config: Value::Null, steps: Vec::new() };
+        let dialects = Dialect::ALL.into();
+        let mut transcript = Transcript { rule, dialects, once: false, core: false, differs: None, config: Value::Null, steps: Vec::new() };
         let lines = unrolled(file)?;
         let mut rest = &lines[..];
         while let Some((line, text)) = rest.first() {
@@ -187,6 +202,8 @@ impl Transcript {
                 self.dialects = rest.split(' ').map(named).collect::<Option<_>>().ok_or_else(|| wrong("auto, 2018 or 2020"))?;
             }
             "once" => self.once = true,
+            "core" => self.core = true,
+            "differs" => self.differs = Some(rest.into()),
             "config" => self.config = serde_json::from_str(rest).map_err(wrong)?,
             _ => {
                 let step = if first == "cases" { Step::Cases(cases(rest, block)?) } else { step(line, first, rest, block)? };
@@ -239,15 +256,29 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         return Err(wrong("nothing may be indented below this"));
     }
     Ok(match (first, verb) {
-        ("connect", link) => Step::Connect(link.into()),
-        ("greet", link) => Step::Greet(link.into()),
+        ("connect", link) => Step::Connect { link: link.into(), from: address(object)? },
+        ("greet", link) => Step::Greet { link: link.into(), from: address(object)? },
         ("member", link) => {
+            let (object, code) =
+                object.rsplit_once("code $").map_or((object, None), |(object, code)| (object.trim_end(), Some(code.into())));
             let alias = object.strip_prefix("alias ").map(|alias| serde_json::from_str(alias).map_err(wrong));
-            Step::Member { link: link.into(), alias: alias.transpose()? }
+            Step::Member { link: link.into(), alias: alias.transpose()?, code }
+        }
+        ("group", _) => {
+            let (gid, members) = rest.rsplit_once(" of ").ok_or_else(|| wrong("group \"the group\" of A B C"))?;
+            Step::Group { gid: serde_json::from_str(gid).map_err(wrong)?, members: members.split(' ').map(str::to_owned).collect() }
+        }
+        ("operator", _) => {
+            let (command, answer) = rest.rsplit_once(" => ").ok_or_else(|| wrong("operator {...} => {...}"))?;
+            for text in [command, answer] {
+                serde_json::from_str::<Value>(text).map_err(wrong)?;
+            }
+            Step::Operator { command: command.into(), answer: answer.into() }
         }
         ("login", link) => Step::Login { link: link.into(), of: object.strip_prefix("as ").unwrap_or(link).into() },
         ("node", link) => Step::Node { link: link.into(), of: object.strip_prefix("of ").ok_or_else(|| wrong("node A2 of A"))?.into() },
         ("pass", seconds) => Step::Pass(number(seconds)?),
+        ("clock", seconds) => Step::Clock(number(seconds)?),
         ("restart", _) => Step::Restart { kill: false },
         ("kill9", _) => Step::Restart { kill: true },
         ("data", "lacks") => Step::DataLacks(object.into()),
@@ -267,6 +298,7 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
             Step::Send { link, frame }
         }
         (_, ">>") => Step::Raw { link, bytes: object.into() },
+        (_, "<") if object.starts_with("closed saying ") => Step::ClosedSaying { link, reason: object["closed saying ".len()..].into() },
         (_, "<") if object.starts_with("closed") => {
             let mut words = object.split(' ').skip(1);
             let (mut after, mut within) = (None, None);
@@ -283,6 +315,11 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         (_, "<") => Step::Expect { link, frames: vec![expected(line, object)?] },
         (_, "idle") => Step::Idle { link, seconds: (!object.is_empty()).then(|| number(object)).transpose()? },
         (_, "acks") => Step::Acks { link, ids: object.split(' ').map(|id| id.trim_start_matches('$').into()).collect() },
+        (_, "lists" | "pages") => {
+            let (question, entries) = object.rsplit_once(" => ").ok_or_else(|| wrong("A lists {...} => 1001"))?;
+            serde_json::from_str::<Value>(question).map_err(wrong)?;
+            Step::Lists { link, question: question.into(), entries: entries.parse().map_err(wrong)?, pages: verb == "pages" }
+        }
         (_, "settle") => Step::Settle(link),
         (_, "quits") => Step::Quits(link),
         (_, "ignore") => Step::Ignore(link),
@@ -291,6 +328,15 @@ fn step(line: usize, first: &str, rest: &str, block: &[(usize, String)]) -> Resu
         (_, "vanish") => Step::Vanish(link),
         _ => return Err(wrong(format!("nothing known begins with `{first} {verb}`"))),
     })
+}
+
+/// `from 127.0.0.2`, or nothing.
+fn address(text: &str) -> Result<Option<IpAddr>, Mistake> {
+    match text.strip_prefix("from ") {
+        Some(address) => address.parse().map(Some).map_err(wrong),
+        None if text.is_empty() => Ok(None),
+        None => Err(wrong("connect A, connect A from 127.0.0.2")),
+    }
 }
 
 fn number(text: &str) -> Result<f64, Mistake> {
@@ -435,7 +481,7 @@ fn outcome(text: &str) -> Result<Outcome, String> {
         "ack" => Outcome::Ack,
         "ack posted" => Outcome::AckPosted,
         "ack error" => Outcome::AckError(None),
-        "tmtprev" | "registered" | "info" => Outcome::Reply(text.into()),
+        "tmtprev" | "registered" | "info" | "result" => Outcome::Reply(text.into()),
         _ => match (text.strip_prefix("quit "), text.strip_prefix("ack error ")) {
             (Some(reason), _) => Outcome::Quit(reason.into()),
             (_, Some(error)) => Outcome::AckError(Some(error.into())),

@@ -44,6 +44,20 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("pulse", r#"{"op":11}"#, ""),
     ("pulse-2018", r#"{"op":10}"#, ""),
     ("quit", r#"{"op":12}"#, ""),
+    ("register-with-invite", r#"{"op":1,"newnode":"phone","newalias":"alice the first","invite":"AAAAA-AAAAA-AAAAA"}"#, ""),
+    ("useredit-alias-for-once", r#"{"op":3,"id":"u","newalias":"only for you","uses":1,"expires":"2027-01-31T18:00:00Z"}"#, ""),
+    ("useredit-dropalias", r#"{"op":3,"id":"u","dropalias":"only for you"}"#, ""),
+    ("useredit-dropnode", r#"{"op":3,"id":"u","dropnode":"7","uid":"%%%%%%%%"}"#, ""),
+    ("groupedit-set", r#"{"op":6,"id":"g","gid":"the group","act":"set","invite":"moderators","post":"anyone","roster":"members"}"#, ""),
+    ("groupedit-moderator", r#"{"op":6,"id":"g","gid":"the group","act":"moderator","to":"bob the second","role":"moderator"}"#, ""),
+    ("ask", r#"{"op":16,"id":"a","what":"roster","gid":"the group","cursor":"0000000000000001"}"#, ""),
+    ("reach", r#"{"op":17,"id":"r","act":"block","for":[{"id":"%%%%%%%%"}],"policy":"none"}"#, ""),
+    ("cork", r#"{"op":18,"id":"c","until":"2027-01-31T18:00:00.5+01:00","for":[{"id":"%%%%%%%%"}]}"#, ""),
+    ("cork-lifted", r#"{"op":18,"id":"c"}"#, ""),
+    ("invite", r#"{"op":19,"id":"v","uses":3,"expires":"2027-01-31T18:00:00Z","gid":"the group"}"#, ""),
+    ("keys-of-extensions-in-old-requests", r#"{"op":7,"id":"p","for":[],"datalen":1,"role":7,"post":[{}],"uses":-1.5}"#, "x"),
+    ("refused-uses-of-a-wrong-type", r#"{"op":3,"id":"u","newalias":"only for you","uses":"1"}"#, ""),
+    ("refused-for-without-until", r#"{"op":18,"id":"c","for":[{"id":"a"}]}"#, ""),
     ("keys-in-any-case", r#"{ "Op":7, "OP":7, "ID":"\u0041\n\ud83d\ude00", "For":null, "for":[], "DataLen":1, "x":{"op":[[]]} }"#, "x"),
     ("refused-wrong-type", r#"{"op":7,"id":5}"#, ""),
     ("refused-data-too-long", r#"{"op":9,"id":"q","from":"a","to":"b","datalen":421}"#, ""),
@@ -93,7 +107,7 @@ pub(crate) fn records() -> Vec<Seed> {
         let aliases = aliases.iter().enumerate().map(alias).collect();
         let nodes = labels.iter().enumerate().map(node).collect();
         let (no, uid, next_node) = (UserNo(700), Uid([9; 20]), NodeNo(13));
-        UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, next_node }
+        UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, dropped: 0, next_node }
     };
     let moderates = |standing, moderator| {
         let (group, user, alias) = (GroupNo(1), UserNo(700), "alice the first".into());

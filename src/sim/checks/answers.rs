@@ -158,7 +158,7 @@ impl Checks {
         match &outcome {
             Err(refusal) => {
                 // A failed ping is counted, whoever it was for: or the time that it takes would tell what the words do not.
-                let counts = matches!((&**ask, refusal), (Ask::Ping { .. }, Refusal::Unknown(..)));
+                let counts = matches!((&**ask, refusal), (Ask::Ping { .. } | Ask::Invite { .. }, Refusal::Unknown(..)));
                 ensure(Oracle::Atomicity, counts == (batch.last > 0), || format!("a record tells of it: {}; {}", !counts, wrong()))?;
                 let oracle = if matches!(refusal, Refusal::Unknown(..)) { Oracle::Privacy } else { Oracle::Answers };
                 ensure(oracle, error.is_some_and(|error| self.says(ask, refusal, error)), wrong)

@@ -5,9 +5,6 @@ use super::{Checked, Checks, Ending, Known, Moment, Oracle, Sent, ensure, fail};
 use crate::limits::OUTPUT_MAX;
 use crate::sim::model::Lane;
 
-/// Whether what was posted after one cork may not overtake, during the next, what the first kept back. The relay lets it.
-const ORDER_ACROSS_CORKS: bool = false;
-
 impl Checks {
     /// Checks the deliveries that were decided, now that the model knows their messages.
     pub(super) fn check_deliveries(&mut self, moment: Moment) -> Checked {
@@ -56,11 +53,13 @@ impl Checks {
         let last = side.position.get(&lane).copied();
         let from = last.map_or(0, |last| owed.partition_point(|no| *no <= last));
         let skipped = owed[from..].iter().take_while(|no| **no < message).find(|no| in_lane(**no));
-        // What a cork has kept back comes before all else that is not on its way, and what one sender posts keeps its order in any case.
+        // Where no cork keeps anything back, all that is not news of the own account goes in the order of posting; what one sender posts
+        // does in any case.
         let sender = |no: usize| &self.model.messages[no].header["from"];
+        let is_open = !self.model.is_corked(node, Lane::Held);
         let ahead = |no: &&usize| {
-            let held = lane == Lane::Normal && self.model.lane(node, **no) == Lane::Held && !side.sent_here.contains_key(no);
-            held && (!self.model.is_corked(node, Lane::Held) || ORDER_ACROSS_CORKS && **no < message && sender(**no) == sender(message))
+            let waits = **no < message && self.model.lane(node, **no) != Lane::Urgent && !side.sent_here.contains_key(no);
+            waits && lane != Lane::Urgent && (is_open || sender(**no) == sender(message))
         };
         let skipped = skipped.or_else(|| owed.iter().find(ahead));
         let in_order = last.is_none_or(|last| last < message) && skipped.is_none();

@@ -103,7 +103,7 @@ impl Model {
         }
         let text = read_code(code);
         let reason = match &text {
-            Some(text) if self.site.codes.iter().any(|code| code.text == *text && code.is_good(now)) => return Ok(()),
+            Some(text) if self.site.codes.iter().any(|code| code.text == *text && code.is_good(now) && self.trusts(code)) => return Ok(()),
             Some(_) => "register failure: the invite code is not valid",
             None => "register failure: the invite code has a typing error",
         };
@@ -112,6 +112,11 @@ impl Model {
             self.site.guesses.entry(place).or_default().push(moment);
         }
         Err(reason)
+    }
+
+    /// Whether who made a code is not suspended.
+    fn trusts(&self, code: &Code) -> bool {
+        code.maker.is_none_or(|maker| self.users[maker].role != Role::Suspended)
     }
 
     /// Registers a user who may, under the uid that the relay chose, with a first node, which is online; whether all went well that

@@ -59,7 +59,7 @@ impl Model {
                 let Some(user) = self.find(whom) else { return Predicted::Refused };
                 // It starts with what waits for the oldest that is left.
                 let oldest = self.nodes_of(user).first().copied();
-                let made = self.new_node(user, oldest, label);
+                let made = self.new_node(user, oldest, label, false);
                 made.map_or(Predicted::Refused, |_| Predicted::Node(self.nodes.len() - 1))
             }
         }

@@ -53,8 +53,11 @@ impl Model {
 
     /// Whether a new message of this user is kept back from a node because of its sender.
     pub(super) fn keeps_back(&self, node: NodeNo, from: UserNo) -> bool {
-        let cork = &self.users[self.nodes[node].user].cork;
-        cork.holds(self.now) && cork.names.contains(&self.users[from].uid)
+        let user = self.nodes[node].user;
+        let cork = &self.users[user].cork;
+        // As long as something waits, later messages must not overtake it during another cork.
+        let holds = cork.holds(self.now) || self.nodes_of(user).into_iter().any(|node| self.has_held(node));
+        holds && cork.names.contains(&self.users[from].uid)
     }
 
     /// Whether a cork keeps back what is in this queue of a node now.

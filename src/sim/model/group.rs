@@ -83,11 +83,13 @@ impl Model {
     pub(super) fn invite(&mut self, user: UserNo, node: NodeNo, gid: &str, from: Option<&str>, to: &str, text: &Part) -> Outcome {
         let mut troubles = Vec::new();
         let mut wrong = |is: bool| troubles.extend(is.then_some(Refusal::Any));
-        let quotas = &self.settings.quotas;
         wrong(from.is_some_and(|from| self.owner(from) != Some(user)));
-        wrong(self.groups.contains_key(gid) && !self.may_invite(user, gid));
-        let found = self.owner_for(user, to);
+        // Who asks in a wrong name learns nothing, and nothing is counted.
+        let found = if troubles.is_empty() { Ok(self.reach(user, to)?) } else { self.owner_for(user, to) };
+        let mut wrong = |is: bool| troubles.extend(is.then_some(Refusal::Any));
         wrong(found == Ok(user));
+        wrong(self.groups.contains_key(gid) && !self.may_invite(user, gid));
+        let quotas = &self.settings.quotas;
         if let (Some(group), Ok(guest)) = (self.groups.get(gid), &found) {
             let now = standing(group, *guest);
             wrong(now == Some(Standing::Joined) || now != Some(Standing::Invited) && group.size() >= quotas.group_members);

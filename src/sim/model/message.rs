@@ -53,6 +53,16 @@ pub(super) struct Named {
     fan: Fan,
     /// Members of groups, and the aliases under which these list them.
     members: BTreeMap<UserNo, BTreeSet<String>>,
+    /// Those of them who have blocked the sender, and whose queue is full: they are told of like the others.
+    pretended: BTreeSet<UserNo>,
+}
+
+impl Named {
+    /// The aliases of those who miss it, and of those of whom that is said.
+    fn full(self, missing: &BTreeSet<UserNo>) -> Vec<BTreeSet<String>> {
+        let told = |user: &UserNo| missing.contains(user) || self.pretended.contains(user);
+        self.members.into_iter().filter(|(user, _)| told(user)).map(|(_, aliases)| aliases).collect()
+    }
 }
 
 impl Model {
@@ -63,8 +73,7 @@ impl Model {
         }
         named.fan.perhaps.extend(self.others(node));
         let (message, missing) = self.post(user, json!({ "op": "delivery" }), part, &named.fan);
-        let full = named.members.into_iter().filter(|(user, _)| missing.contains(user)).map(|(_, aliases)| aliases).collect();
-        Ok(Done { message: Some(message), full, result: None })
+        Ok(Done { message: Some(message), full: named.full(&missing), result: None })
     }
 
     pub(super) fn post_notify(
@@ -91,11 +100,11 @@ impl Model {
         for (user, aliases) in also.members {
             named.members.entry(user).or_default().extend(aliases);
         }
+        named.pretended.extend(also.pretended);
         let (message, mut missing) = self.post(user, json!({ "op": "delivery", "notify": count }), part, &whole);
         let header = json!({ "op": "notify", "postid": format!("id of {message}") });
         missing.extend(self.post(user, header, note, &named.fan).1);
-        let full = named.members.into_iter().filter(|(user, _)| missing.contains(user)).map(|(_, aliases)| aliases).collect();
-        Ok(Done { message: Some(message), full, result: None })
+        Ok(Done { message: Some(message), full: named.full(&missing), result: None })
     }
 
     /// The nodes that a list of recipients names.
@@ -115,7 +124,14 @@ impl Model {
                 continue;
             }
             for (other, member) in self.groups[id].joined() {
-                if (*kind == 3 && other == user) || self.blocks(other, user) {
+                if *kind == 3 && other == user {
+                    continue;
+                }
+                if self.blocks(other, user) {
+                    if self.is_full(other) {
+                        named.members.entry(other).or_default().insert(member.alias.clone());
+                        named.pretended.insert(other);
+                    }
                     continue;
                 }
                 named.fan.perhaps.extend(self.nodes_of(other));

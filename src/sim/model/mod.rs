@@ -207,7 +207,7 @@ impl Model {
         match ask {
             Ask::NewAlias { name, uses, expires } => self.new_alias(user, name, *uses, expires.as_deref()),
             Ask::DropAlias(name) => self.drop_alias(user, name),
-            Ask::NewNode(label) => self.new_node(user, Some(node), label),
+            Ask::NewNode(label) => self.new_node(user, Some(node), label, true),
             Ask::DropNode { number, uid } => self.drop_node(user, node, number, uid.as_deref()),
             Ask::Ohi { to, act } => self.ohi(user, node, to, act),
             Ask::Invite { gid, from, to, text } => self.invite(user, node, gid, from.as_deref(), to, text),

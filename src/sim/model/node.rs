@@ -61,13 +61,17 @@ impl Model {
         }
     }
 
-    /// A new node, which starts with what waits for another one.
-    pub(super) fn new_node(&mut self, user: UserNo, node: Option<NodeNo>, label: &str) -> Outcome {
+    /// A new node, which starts with what waits for another one. One that the operator makes may be for who has lost another: it
+    /// alone is told its secret.
+    pub(super) fn new_node(&mut self, user: UserNo, node: Option<NodeNo>, label: &str, tells_all: bool) -> Outcome {
         let mut to = self.nodes_of(user);
         if to.len() >= self.settings.quotas.nodes {
             return Err(Refusal::Any);
         }
         let new = self.nodes.len();
+        if !tells_all {
+            to.clear();
+        }
         if self.readings.new_node_is_told {
             to.insert(new);
         }

@@ -29,11 +29,27 @@ fn seconds(at: Nanos) -> u64 {
 }
 
 impl Model {
+    /// Who has an alias, for somebody who may ask and whom that user lets through. A failure counts.
+    pub(super) fn reach(&mut self, user: UserNo, alias: &str) -> Result<UserNo, Refusal> {
+        let (now, most) = (self.now, self.settings.quotas.failed_pings);
+        let accepted = Tally::recent(&self.users[user].tally.accepted, now);
+        let mut failed = Tally::recent(&self.users[user].tally.failed, now);
+        if failed.len() >= most {
+            return Err(Refusal::Until(format!("{most} pings in a row have failed, try again after ")));
+        }
+        let found = self.owner_for(user, alias);
+        if found.is_err() {
+            failed.push(seconds(now));
+            self.users[user].tally = Tally { accepted, failed };
+        }
+        found
+    }
+
     pub(super) fn ping(&mut self, user: UserNo, node: NodeNo, from: Option<&str>, to: &str, text: &Part) -> Outcome {
         let (now, quotas) = (self.now, &self.settings.quotas);
         let (most, most_failed) = (quotas.pings, quotas.failed_pings);
         let mut accepted = Tally::recent(&self.users[user].tally.accepted, now);
-        let mut failed = Tally::recent(&self.users[user].tally.failed, now);
+        let failed = Tally::recent(&self.users[user].tally.failed, now);
         let is_false = from.is_some_and(|from| self.owner(from) != Some(user));
         if accepted.len() >= most || failed.len() >= most_failed {
             let words = if accepted.len() >= most {
@@ -47,19 +63,14 @@ impl Model {
             let words = from.is_some_and(|from| self.owner(from).is_some());
             return Err(if words { Refusal::Words("from must identify sender".into()) } else { Refusal::Any });
         }
-        let whom = match self.owner_for(user, to) {
-            Ok(whom) => whom,
-            Err(refusal) => {
-                failed.push(seconds(now));
-                self.users[user].tally = Tally { accepted, failed };
-                return Err(refusal);
-            }
-        };
+        let whom = self.reach(user, to)?;
         if self.is_full(whom) {
             return Err(Refusal::Full);
         }
         accepted.push(seconds(now));
-        self.users[user].tally = Tally { accepted, failed: Vec::new() };
+        // One's own alias is no discovery.
+        let failed = if whom == user { failed } else { Vec::new() };
+        self.users[user].tally = Tally { accepted, failed };
         let mut header = json!({ "op": "ping", "to": to });
         if let Some(from) = from {
             header["alias"] = json!(from);

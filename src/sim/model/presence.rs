@@ -19,13 +19,19 @@ pub struct Told {
 }
 
 impl Model {
-    /// The users who show to this one that they are here.
+    /// The users who show to this one that they are here, and reach it.
     pub fn seen_by(&self, user: UserNo) -> Vec<UserNo> {
+        self.shown_to(user).into_iter().filter(|other| self.reaches(*other, user)).collect()
+    }
+
+    /// The users who show to this one that they are here, whether it wants to see that or not.
+    pub(super) fn shown_to(&self, user: UserNo) -> Vec<UserNo> {
         (0..self.users.len()).filter(|other| self.users[*other].shown_to.contains(&user)).collect()
     }
 
     pub(super) fn ohi(&mut self, user: UserNo, node: NodeNo, to: &[String], act: &str) -> Outcome {
-        let found: Vec<_> = to.iter().map(|uid| self.user_for(user, uid)).collect();
+        let unknown = |uid: &String| Refusal::Unknown("user", uid.clone());
+        let found: Vec<_> = to.iter().map(|uid| self.user(uid).ok_or_else(|| unknown(uid))).collect();
         Refusal::first(&found.iter().filter_map(|other| other.as_ref().err().cloned()).collect::<Vec<_>>())?;
         let named: BTreeSet<UserNo> = found.into_iter().flatten().collect();
         let link = self.nodes[node].link.as_mut().expect("it is online");
@@ -58,8 +64,14 @@ impl Model {
         }
     }
 
+    /// Presence, to those who are online now and whom the user reaches.
+    fn tell(&mut self, user: UserNo, to: &BTreeSet<UserNo>, status: u8) {
+        let reached = to.iter().copied().filter(|other| self.reaches(user, *other)).collect();
+        self.show(user, &reached, status);
+    }
+
     /// Presence, to those who are online now.
-    pub(super) fn tell(&mut self, user: UserNo, to: &BTreeSet<UserNo>, status: u8) {
+    pub(super) fn show(&mut self, user: UserNo, to: &BTreeSet<UserNo>, status: u8) {
         let online = |node: &NodeNo| self.nodes[*node].link.is_some() && to.contains(&self.nodes[*node].user);
         self.told.extend((0..self.nodes.len()).filter(online).map(|node| Told { node, user, status }));
     }

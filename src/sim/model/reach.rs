@@ -38,6 +38,8 @@ impl Model {
         if act.is_some_and(|act| !["block", "allow", "clear"].contains(&act)) || whom.iter().any(|uid| Uid::parse(uid).is_none()) {
             return Err(Refusal::Any);
         }
+        let shown = self.shown_to(user);
+        let before: Vec<bool> = shown.iter().map(|other| self.reaches(*other, user)).collect();
         let reach = &mut self.users[user].reach;
         reach.strict = strict;
         for uid in whom {
@@ -49,11 +51,11 @@ impl Model {
                 _ => {}
             }
         }
-        // Who does not reach the user any more is not shown to the user.
-        for other in self.seen_by(user) {
-            if !self.reaches(other, user) {
-                self.users[other].shown_to.remove(&user);
-                self.tell(other, &BTreeSet::from([user]), 2);
+        // Who does not reach the user any more is not seen by the user, and the other way round.
+        for (other, before) in shown.into_iter().zip(before) {
+            let now = self.reaches(other, user);
+            if now != before {
+                self.show(other, &BTreeSet::from([user]), if now { 1 } else { 2 });
             }
         }
         Done::nothing()

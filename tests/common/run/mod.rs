@@ -6,15 +6,16 @@ mod fit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::frame::{Frame, Intake, canonical, decode, judge_code};
+use super::frame::{Frame, Intake, canonical, decode, judge_code, write_time};
 use super::site::{Link, Received, Site, Stop};
-use super::text;
+use super::text::{self, Later};
 use super::transcript::{Dialect, Expected, Step, Template, Transcript, numbered, shorthand};
-use fit::fits;
+use fit::Fit;
 
 /// How long to wait for what must come; generous, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -57,6 +58,7 @@ pub(crate) fn play(transcript: &Transcript, site: &mut dyn Site, way: Way) -> Re
         highest: String::new(),
         codes: BTreeSet::new(),
         barriers: 0,
+        trials: 0,
         trace: Vec::new(),
     };
     run.steps(transcript).map_err(|trouble| {
@@ -120,6 +122,7 @@ struct Run<'a> {
     /// Uids and nodeids that were given out.
     codes: BTreeSet<String>,
     barriers: u64,
+    trials: u64,
     trace: Vec<String>,
 }
 
@@ -149,11 +152,13 @@ impl Run<'_> {
 
     fn step(&mut self, step: &Step) -> Done {
         match step {
-            Step::Connect(link) => self.connect(link),
-            Step::Greet(link) => self.greet(link),
-            Step::Member { link, alias } => self.member(link, alias.as_deref()),
+            Step::Connect { link, from } => self.connect(link, *from),
+            Step::Greet { link, from } => self.greet(link, *from),
+            Step::Member { link, alias, code } => self.member(link, alias.as_deref(), code.as_deref()),
             Step::Login { link, of } => self.login(link, of),
             Step::Node { link, of } => self.node(link, of),
+            Step::Group { gid, members } => self.group(gid, members),
+            Step::Operator { command, answer } => self.operator(command, answer),
             Step::Send { link, frame } => {
                 let bytes = self.frame(frame)?;
                 self.note_request(link, &bytes)?;
@@ -165,11 +170,16 @@ impl Run<'_> {
             }
             Step::Expect { link, frames } => self.expect(link, frames),
             Step::Closed { link, after, within } => self.closed(link, *after, *within),
+            Step::ClosedSaying { link, reason } => self.closed_saying(link, reason),
             Step::Idle { link, seconds } => self.idle(link, *seconds),
             Step::Acks { link, ids } => ids.iter().try_for_each(|id| {
                 let id = self.value(id)?.as_str().ok_or("not an id")?.to_string();
                 self.ack(link, &id)
             }),
+            Step::Lists { link, question, entries, pages } => match self.list(link, question)? {
+                (count, on) if count != *entries || (*pages && on == 1) => Err(format!("{count} entries on {on} pages")),
+                _ => Ok(()),
+            },
             Step::Settle(link) => self.settle(link),
             Step::Quits(link) => {
                 self.request(link, json!({"op": self.op("Quit")}), b"")?;
@@ -196,6 +206,7 @@ impl Run<'_> {
                 self.site.pass(Duration::from_secs_f64(*seconds));
                 Ok(())
             }
+            Step::Clock(seconds) => self.site.put_clock(*seconds),
             Step::Restart { kill } => {
                 self.trace.push(if *kill { "killed" } else { "restarted" }.into());
                 self.site.restart(if *kill { Stop::Kill } else { Stop::Clean })?;
@@ -233,9 +244,9 @@ impl Run<'_> {
         self.links.remove(name).ok_or_else(|| format!("no link {name}"))
     }
 
-    fn connect(&mut self, name: &str) -> Done {
+    fn connect(&mut self, name: &str, from: Option<IpAddr>) -> Done {
         let client = Client {
-            link: self.site.connect()?,
+            link: self.site.connect(from)?,
             intake: Intake::default(),
             stage: Stage::Connected,
             ignored: false,
@@ -253,21 +264,25 @@ impl Run<'_> {
         }
     }
 
-    fn greet(&mut self, name: &str) -> Done {
-        self.connect(name)?;
+    fn greet(&mut self, name: &str, from: Option<IpAddr>) -> Done {
+        self.connect(name, from)?;
         self.request(name, json!({"op": 0, "id": "1"}), b"")?;
         self.let_go(None);
         self.take(name, json!({"features": "*", "id": "1", "name": "*", "op": "tmtprev"}))
     }
 
-    fn member(&mut self, name: &str, alias: Option<&str>) -> Done {
-        self.connect(name)?;
+    fn member(&mut self, name: &str, alias: Option<&str>, code: Option<&str>) -> Done {
+        self.connect(name, None)?;
         self.request(name, json!({"op": 0, "id": "1"}), b"")?;
         let label = format!("device of {name}");
-        let request = match alias {
-            Some(alias) => json!({"op": 1, "newnode": label, "newalias": alias}),
-            None => json!({"op": 1, "newnode": label}),
-        };
+        let mut request = json!({"op": 1, "newnode": label});
+        if let Some(alias) = alias {
+            request["newalias"] = alias.into();
+            self.values.insert(format!("{name}.alias"), alias.into());
+        }
+        if let Some(code) = code {
+            request["invite"] = self.value(code)?;
+        }
         self.request(name, request, b"")?;
         self.let_go(None);
         self.take(name, json!({"features": "*", "id": "1", "name": "*", "op": "tmtprev"}))?;
@@ -276,7 +291,7 @@ impl Run<'_> {
     }
 
     fn login(&mut self, name: &str, of: &str) -> Done {
-        self.connect(name)?;
+        self.connect(name, None)?;
         let (uid, node) = (self.value(&format!("{of}.uid"))?, self.value(&format!("{of}.node"))?);
         self.request(name, json!({"op": 0, "id": "1"}), b"")?;
         self.request(name, json!({"op": 2, "uid": uid, "node": node}), b"")?;
@@ -313,13 +328,45 @@ impl Run<'_> {
         links.iter().try_for_each(|link| self.settle(link))
     }
 
+    /// The first makes the group, the others join; all that this brings them is read.
+    fn group(&mut self, gid: &str, members: &[String]) -> Done {
+        let (first, others) = members.split_first().ok_or("a group of somebody")?;
+        let from = self.value(&format!("{first}.alias"))?;
+        for other in others {
+            let to = self.value(&format!("{other}.alias"))?;
+            self.request(first, json!({"op": 5, "id": "group", "gid": gid, "from": from, "to": to}), b"")?;
+            members.iter().try_for_each(|member| self.settle(member))?;
+            self.request(other, json!({"op": 6, "id": "group", "gid": gid, "act": "join"}), b"")?;
+            self.settle(other)?;
+            members.iter().try_for_each(|member| self.settle(member))?;
+        }
+        Ok(())
+    }
+
+    /// The answer must have what is expected, and may have more.
+    fn operator(&mut self, command: &str, due: &str) -> Done {
+        let line = self.filled(command)?;
+        self.trace.push(format!("operator > {line}"));
+        let answer = self.site.operator(&line)?;
+        self.trace.push(format!("operator < {answer}"));
+        let due: Value = serde_json::from_str(due).map_err(|error| error.to_string())?;
+        let mut got: Value = serde_json::from_str(&answer).map_err(|error| format!("{error}: {answer}"))?;
+        if let (Some(due), Some(got)) = (due.as_object(), got.as_object_mut()) {
+            got.retain(|key, _| due.contains_key(key));
+        }
+        let mut fit = self.fit();
+        fit.fits(&due, &got).map_err(|trouble| format!("{line} was answered {answer}: {trouble}"))?;
+        self.values = fit.values;
+        Ok(())
+    }
+
     // ---- sending ----
 
     fn op(&self, name: &str) -> u64 {
         self.way.dialect.op(name).expect("every draft has it")
     }
 
-    fn frame(&self, frame: &Template) -> Result<Vec<u8>, String> {
+    fn frame(&mut self, frame: &Template) -> Result<Vec<u8>, String> {
         let head = text::unescape(&self.filled(&numbered(&frame.head, self.way.dialect)?)?, false)?;
         let mut bytes = format!("{:04x}", head.len()).into_bytes();
         bytes.extend(head);
@@ -390,7 +437,9 @@ impl Run<'_> {
         let end = self.site.now() + within;
         loop {
             let left = end.saturating_sub(self.site.now());
+            let date = self.site.date();
             let client = self.client(name)?;
+            client.intake.date = Some(date);
             if let Some(frame) = client.intake.frame().map_err(|trouble| format!("{name} got what no client can read: {trouble}"))? {
                 self.trace.push(format!("{name} < {}", shown(&[&frame.text[..], b" ", &frame.data[..]].concat())));
                 self.witness(name, &frame).map_err(|trouble| format!("{name}: {trouble}: {}", canonical(&frame.head)))?;
@@ -437,8 +486,13 @@ impl Run<'_> {
         }
         if op == "ack" {
             let keys: Vec<&str> = frame.head.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-            if !matches!(keys[..], ["id", "op"] | ["error", "id", "op"] | ["id", "msgid", "op", "posted"]) {
-                return Err("an ack has id, and msgid with posted, or error".into());
+            let known = match keys[..] {
+                ["id", "op"] | ["error", "id", "op"] | ["id", "msgid", "op", "posted"] => true,
+                ["full", "id", "msgid", "op", "posted"] | ["full", "fullmore", "id", "msgid", "op", "posted"] => true,
+                _ => false,
+            };
+            if !known {
+                return Err("an ack has id, and msgid with posted (and full, and fullmore), or error".into());
             }
             if frame.head.get("error").is_some_and(|error| error.as_str().is_none_or(str::is_empty)) {
                 return Err("an error says nothing".into());
@@ -481,10 +535,14 @@ impl Run<'_> {
 
     fn take(&mut self, name: &str, due: Value) -> Done {
         let frame = self.frame_from(name)?;
-        let mut values = self.values.clone();
-        fits(&due, &frame.head, &mut values).map_err(|trouble| differs(name, &trouble, &canonical(&due), &frame))?;
-        self.values = values;
+        let mut fit = self.fit();
+        fit.fits(&due, &frame.head).map_err(|trouble| differs(name, &trouble, &canonical(&due), &frame))?;
+        self.values = fit.values;
         Ok(())
+    }
+
+    fn fit(&self) -> Fit {
+        Fit { values: self.values.clone(), date: self.site.date(), slack: self.site.date_slack() }
     }
 
     fn expect(&mut self, name: &str, frames: &[Expected]) -> Done {
@@ -518,14 +576,14 @@ impl Run<'_> {
     fn meet(&mut self, name: &str, due: &mut Vec<Due>, frame: &Frame) -> Done {
         let mut first = None;
         for at in 0..due.len() {
-            let mut values = self.values.clone();
-            let same = fits(&due[at].head, &frame.head, &mut values).and_then(|()| match &due[at].data {
+            let mut fit = self.fit();
+            let same = fit.fits(&due[at].head, &frame.head).and_then(|()| match &due[at].data {
                 Some(data) if *data != frame.data => Err(format!("the data is {}", shown(&frame.data))),
                 _ => Ok(()),
             });
             match same {
                 Ok(()) => {
-                    self.values = values;
+                    self.values = fit.values;
                     due.remove(at);
                     return Ok(());
                 }
@@ -556,6 +614,16 @@ impl Run<'_> {
         }
     }
 
+    /// The link ends, with this reason or without a word.
+    fn closed_saying(&mut self, name: &str, reason: &str) -> Done {
+        match self.next(name, PATIENCE)? {
+            Got::Closed => Ok(()),
+            Got::Frame(frame) if frame.head == json!({"error": reason, "op": "quit"}) => self.closed(name, None, None),
+            Got::Frame(frame) => Err(format!("{name} should be closed and got {}", canonical(&frame.head))),
+            Got::Nothing => Err(format!("{name} is still open after {PATIENCE:?}")),
+        }
+    }
+
     /// Nothing more comes. A link that is logged in is asked; of others we can only wait.
     fn idle(&mut self, name: &str, seconds: Option<f64>) -> Done {
         let logged_in = self.client(name)?.stage == Stage::LoggedIn;
@@ -577,6 +645,35 @@ impl Run<'_> {
         } else {
             Err(format!("{name} got what was not due: {}", shown(&frame.text)))
         }
+    }
+
+    /// Asks for all pages of a list; how many entries, none of them twice, and how many pages there are.
+    fn list(&mut self, name: &str, question: &str) -> Result<(usize, usize), String> {
+        let question = self.filled(question)?;
+        let question: Value = serde_json::from_str(&question).map_err(|error| error.to_string())?;
+        let mut seen: Vec<Value> = Vec::new();
+        let (mut pages, mut cursor) = (0, None);
+        while pages == 0 || cursor.is_some() {
+            let mut ask = question.clone();
+            (ask["op"], ask["id"]) = (self.op("Ask").into(), format!("page {pages}").into());
+            if let Some(cursor) = cursor {
+                ask["cursor"] = cursor;
+            }
+            self.request(name, ask, b"")?;
+            let frame = self.frame_from(name)?;
+            let list =
+                frame.head["list"].as_array().filter(|list| !list.is_empty()).ok_or_else(|| format!("not a page: {}", frame.head))?;
+            if frame.str("id") != format!("page {pages}") || frame.head["what"] != question["what"] {
+                return Err(format!("not the page that was asked for: {}", shown(&frame.text)));
+            }
+            if let Some(twice) = list.iter().find(|entry| seen.contains(entry)) {
+                return Err(format!("it comes twice: {twice}"));
+            }
+            seen.extend(list.iter().cloned());
+            cursor = frame.head.get("cursor").cloned();
+            pages += 1;
+        }
+        Ok((seen.len(), pages))
     }
 
     /// Reads and acks whatever is there.
@@ -609,10 +706,26 @@ impl Run<'_> {
         self.values.get(name).cloned().ok_or_else(|| format!("${name} is not known yet"))
     }
 
-    /// A text with its `$names` filled in, as they stand inside a JSON text.
-    fn filled(&self, text: &str) -> Result<String, String> {
-        let mut out = String::new();
+    /// A text with its `$names` and moments filled in, as they stand inside a JSON text.
+    fn filled(&mut self, text: &str) -> Result<String, String> {
+        let mut dated = String::new();
         let mut rest = text;
+        while let Some((before, later, behind)) = Later::find(rest) {
+            let text = match later {
+                Later::Written { name, how } => written(self.value(name)?.as_str().ok_or("not a text")?, how),
+                Later::Moment { name, seconds, offset } => {
+                    let date = self.site.date() + (seconds * 1000.0).round() as i64;
+                    let time = offset.map_or_else(|| Ok(write_time(date)), |offset| in_offset(date, offset))?;
+                    self.values.extend(name.map(|name| (name.to_owned(), time.clone().into())));
+                    time
+                }
+            };
+            dated.extend([before, &text]);
+            rest = behind;
+        }
+        dated.push_str(rest);
+        let mut out = String::new();
+        let mut rest = &dated[..];
         while let Some(at) = rest.find('$') {
             out.push_str(&rest[..at]);
             let name = variable(&rest[at + 1..]);
@@ -651,6 +764,27 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// A code as somebody else might type it.
+fn written(code: &str, how: &str) -> String {
+    match how {
+        "lower" => code.to_ascii_lowercase(),
+        "bare" => code.replace('-', ""),
+        _ => code.chars().flat_map(|c| [' ', c, '-']).collect(),
+    }
+}
+
+/// A time with this offset from UTC, and more digits than the relay writes; or in whole seconds.
+fn in_offset(date: i64, offset: &str) -> Result<String, String> {
+    if offset == "seconds" {
+        return Ok(write_time(date).split('.').next().unwrap_or_default().to_owned() + "Z");
+    }
+    let number = |range: std::ops::Range<usize>| offset.get(range).and_then(|digits| digits.parse::<i64>().ok());
+    let (hours, minutes) = number(1..3).zip(number(4..6)).ok_or("an offset is +05:30")?;
+    let by = (hours * 60 + minutes) * 60_000;
+    let local = write_time(if offset.starts_with('-') { date - by } else { date + by });
+    Ok(format!("{}456789{offset}", local.trim_end_matches('Z')))
 }
 
 /// The request's id as the relay must echo it; what serde_json cannot read, such as absurd numbers, is taken apart as text.
