@@ -94,7 +94,7 @@ fn commits(path: &Path) {
 
 fn user(no: u32, uid: [u8; 20], aliases: Vec<AliasRecord>, node: NodeRecord) -> UserRecord {
     let (no, uid, next_node) = (UserNo(no), Uid(uid), NodeNo(no + 1));
-    UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes: vec![node], next_node }
+    UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes: vec![node], dropped: 0, next_node }
 }
 
 /// A log with so many queued messages: how long a start takes, and what memory it needs.

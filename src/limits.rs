@@ -60,6 +60,8 @@ pub const READ_BUDGET: usize = 64 << 10;
 pub const BULK_PIECE: usize = TLS_RECORD_MAX + 256 + 5;
 /// So long after a member's request others are taken to be busy.
 pub const BULK_COURTESY: Duration = Duration::from_millis(20);
+/// Devices that one link's requests may name, or what takes as long, before the others get their turn.
+pub const WORK_BUDGET: usize = 8192;
 /// Ciphertext written to one link before the others get their turn.
 pub const WRITE_BUDGET: usize = 1 << 20;
 /// A login whose node still has a link waits this long for that link's end before it is refused: who closes and comes back
@@ -128,6 +130,8 @@ pub const NODES_MAX: usize = 100;
 
 /// Aliases that a user may have given up: nobody else gets them any more.
 pub const RETIRED_MAX: usize = 10_000;
+/// Devices that a user may have had, dropped ones too: their numbers are never given again, and each leaves a place in memory.
+pub const NODES_EVER_MAX: usize = 1000;
 /// How often an alias may be used, if that is limited.
 pub const ALIAS_USES_MAX: u64 = 1_000_000;
 /// How far ahead a time may lie at which something ends: a little more than a year.
@@ -218,15 +222,16 @@ const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice wit
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");
 const _: () = assert!(TEXT_MAX_BYTES <= CHUNK_BYTES, "a ping's text is looked at whole");
 const _: () = assert!(INFO_USERS_MAX * 35 + 1024 < HEADER_MAX, "an info that lists users, 35 octets each, must fit a header");
-const _: () = assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX, "a message with its header must fit a record");
+const _: () =
+    assert!(CHUNK_BYTES + HEADER_MAX + FANOUT_MAX * 5 + FANOUT_MAX / 8 + 4096 < RECORD_MAX, "a message with its header must fit a record");
 const _: () = assert!(
-    (MESSAGE_MAX_MAX as usize / CHUNK_BYTES) * 8 + HEADER_MAX + FANOUT_MAX * 5 + 4096 < RECORD_MAX,
+    (MESSAGE_MAX_MAX as usize / CHUNK_BYTES) * 8 + HEADER_MAX + FANOUT_MAX * 5 + FANOUT_MAX / 8 + 4096 < RECORD_MAX,
     "the largest message's record, with its chunks at 8 octets (differences up to two years), must fit"
 );
 const _: () = assert!(BACKLOG_MAX * 10 + 64 < RECORD_MAX, "a backlog must fit a record");
 const _: () =
     assert!(ALIASES_MAX * (NAME_MAX + 13) + NODES_MAX * (3 * LABEL_MAX + 2 + 32 + 10) + 64 < RECORD_MAX, "a user must fit a record");
-const _: () = assert!(CURSOR_OWED_MAX * 4 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
+const _: () = assert!(CURSOR_OWED_MAX * 6 * 10 + 64 < RECORD_MAX, "a cursor must fit a record");
 const _: () = assert!(RESULT_BYTES_MAX + NAME_MAX * 6 * 2 + REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "a result must fit a header");
 const _: () = assert!(
     REQUEST_ID_MAX * 6 + FULL_NAMED_MAX * 400 + NAME_MAX * 6 + 1024 < HEADER_MAX,

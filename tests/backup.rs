@@ -43,7 +43,7 @@ fn write_log(path: &Path) {
     let mut store = Store::open(disk, Options { segment_bytes: 4 << 20 }, Box::new(Counting(0)), &mut |_, _| Ok(())).unwrap().store;
     let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into(), made: 0 };
     let (no, uid, next_node) = (UserNo(0), Uid([2; 20]), NodeNo(1));
-    let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], next_node };
+    let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], dropped: 0, next_node };
     store.append(Seq(1), &Record::User(user).encode(), true).unwrap();
     for seq in 2..12 {
         let header = b"0008{\"op\":0}"[..].into();

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::core::{Core, Frame};
-use crate::model_support::model::{Ask, MessageNo, NodeNo, Out, Part, Predictor, Readings, Speaks};
+use crate::model_support::model::{Ask, Done, MessageNo, NodeNo, Out, Part, Predictor, Readings, Refusal, Speaks};
 use crate::model_support::step::{BREAKS, CHUNK, Data, GROUPS, NAMES, NODES_OF_ONE_MAX, Name, PASSES, Step, To, USERS, step};
 
 struct World {
@@ -49,7 +49,7 @@ impl World {
         let settings = Settings { window, chunk: CHUNK, ..Settings::default() };
         let mut world = World {
             core: Some(Core::new(settings.clone())),
-            model: Predictor::new(readings, window),
+            model: Predictor::new(readings, settings.clone()),
             settings,
             links: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -82,7 +82,8 @@ impl World {
             let frames = self.core().take(link);
             let ops: Vec<&str> = frames.iter().map(|frame| frame.text("op")).collect();
             assert_eq!(ops, ["tmtprev", "registered", "info"]);
-            let accepted = self.model.register(frames[1].text("uid"), alias, &format!("node {node}"), speaks);
+            let wall = self.core().now.wall.0;
+            let accepted = self.model.register(wall, frames[1].text("uid"), alias, &format!("node {node}"), speaks);
             assert_eq!(accepted, frames[1].header.get("error").is_none(), "{}", frames[1].header);
             (link, frames[1].text("uid").to_owned(), frames[1].text("nodeid").to_owned())
         };
@@ -132,7 +133,7 @@ impl World {
         match *name {
             Name::Of { user, which } => {
                 let aliases = &self.model.users[user].aliases;
-                Some(if aliases.is_empty() { NAMES[which].to_owned() } else { aliases[which % aliases.len()].clone() })
+                Some(if aliases.is_empty() { NAMES[which].to_owned() } else { aliases[which % aliases.len()].name.clone() })
             }
             Name::Any { which } => Some(NAMES[which].to_owned()),
             Name::None => None,
@@ -172,7 +173,9 @@ impl World {
 
     fn run(&mut self, step: &Step) {
         match step {
-            Step::NewAlias { node, name } => self.ask(*node, |_, _| Some(Ask::NewAlias(NAMES[*name].to_owned()))),
+            Step::NewAlias { node, name } => {
+                self.ask(*node, |_, _| Some(Ask::NewAlias { name: NAMES[*name].to_owned(), uses: None, expires: None }))
+            }
             Step::NewNode { node } => self.ask(*node, |world, node| {
                 let user = world.user(node);
                 let count = world.model.nodes.iter().filter(|node| node.user == user).count();
@@ -279,7 +282,8 @@ impl World {
         let id = format!("request {}", self.requests);
         let (header, body) = encode(&ask, &id, self.speaks(node));
         self.say(node, &header.to_string(), &body);
-        self.model.ask(node, &id, &ask);
+        let wall = self.core().now.wall.0;
+        self.model.ask(wall, node, &id, &ask);
         self.compare(&format!("node {node} of user {} asks {header}", self.user(node)));
     }
 
@@ -458,7 +462,7 @@ impl World {
                 return Err(format!("{out:?} did not come"));
             };
             let frame = others.remove(at);
-            if let Out::Ack { outcome: Ok(Some(message)), .. } = out {
+            if let Out::Ack { outcome: Ok(Done { message: Some(message), .. }), .. } = out {
                 self.stamp(*message, &frame.header["msgid"], &frame.header["posted"], None)?;
             }
         }
@@ -489,10 +493,10 @@ impl World {
             Out::Ack { id, outcome } => {
                 let mut keys = vec!["op", "id"];
                 keys.extend(if outcome.is_err() { vec!["error"] } else { vec![] });
-                keys.extend(if let Ok(Some(_)) = outcome { vec!["msgid", "posted"] } else { vec![] });
+                keys.extend(if let Ok(Done { message: Some(_), .. }) = outcome { vec!["msgid", "posted"] } else { vec![] });
                 let same = header["op"] == "ack" && header["id"] == **id && header.as_object().is_some_and(|map| map.len() == keys.len());
-                let words = outcome.err().unwrap_or("");
-                same && keys.iter().all(|key| header[*key].is_string()) && (words.is_empty() || header["error"] == words)
+                let says = |refusal: &Refusal| !matches!(refusal, Refusal::Words(words) if header["error"] != **words);
+                same && keys.iter().all(|key| header[*key].is_string()) && outcome.as_ref().err().is_none_or(says)
             }
             Out::Message(_) => false,
         }
@@ -583,7 +587,7 @@ fn readings() -> Readings {
     core.take(b);
     core.say(b, &format!(r#"{{"op":6,"id":"e","gid":"the group","act":"alias","newalias":"{}"}}"#, NAMES[1]), b"");
     let invitee_changes_alias = core.take(b)[0].header.get("error").is_none();
-    Readings { new_node_is_told, init_replaces, own_alias_is_acked, invitee_changes_alias }
+    Readings { new_node_is_told, init_replaces, own_alias_is_acked, invitee_changes_alias, ..Readings::OURS }
 }
 
 #[test]

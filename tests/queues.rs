@@ -44,7 +44,7 @@ impl Site {
         let node = |no: &NodeNo| NodeRecord { no: *no, digest: NodeDigest([no.0 as u8; 32]), label: "a phone".into(), made: no.0 };
         let nodes = self.users[user].iter().map(node).collect();
         let (no, uid, next_node) = (UserNo(user as u32), Uid([user as u8; 20]), NodeNo(self.next_node));
-        self.append(&Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes, next_node }));
+        self.append(&Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes, dropped: 0, next_node }));
     }
 
     /// A node that begins with what waits for another of its user, if there is one.

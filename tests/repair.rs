@@ -39,7 +39,7 @@ fn user(no: u32) -> Record<'static> {
     let nodes = vec![NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".into(), made: 0 }];
     let (no, uid, next_node) = (UserNo(no), Uid([no as u8 + 1; 20]), NodeNo(no + 1));
     let aliases = vec![AliasRecord { name: format!("member number {}", no.0), uses: 0, expires: Wall(0) }];
-    Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, next_node })
+    Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, dropped: 0, next_node })
 }
 
 fn message(seq: u64, payload: Payload<'static>) -> Record<'static> {

@@ -112,12 +112,20 @@ impl Group {
     }
 }
 
+/// Where a user belongs.
+#[derive(Debug, Default)]
+struct Belongs {
+    /// The groups to which the user stands in some way, in rising order.
+    groups: Vec<GroupNo>,
+    /// How many of them the user has joined.
+    joined: usize,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     /// By number. At replay a member may come before its group's own record.
     all: Vec<Group>,
-    /// The groups to which a user stands in some way, in rising order.
-    of_user: HashMap<UserNo, Vec<GroupNo>>,
+    of_user: HashMap<UserNo, Belongs>,
 }
 
 impl Groups {
@@ -133,23 +141,30 @@ impl Groups {
 
     pub(super) fn put_member(&mut self, seq: Seq, record: &MemberRecord, dead: &mut Dead) {
         let member = Member { seq, alias: record.alias.clone(), standing: record.standing, moderator: record.moderator };
+        let has_joined = |member: &Member| usize::from(member.standing == Standing::Joined);
+        let joined = has_joined(&member);
         let group = self.slot(record.group);
         group.count(&member, 1);
-        match group.members.insert(record.user, member) {
-            Some(old) => {
-                group.count(&old, -1);
-                dead.push(old.seq);
-            }
-            None => {
-                let groups = self.of_user.entry(record.user).or_default();
-                groups.insert(groups.partition_point(|other| *other < record.group), record.group);
-            }
+        let old = group.members.insert(record.user, member);
+        if let Some(old) = &old {
+            group.count(old, -1);
+            dead.push(old.seq);
+        }
+        let belongs = self.of_user.entry(record.user).or_default();
+        belongs.joined = belongs.joined + joined - old.as_ref().map_or(0, has_joined);
+        if old.is_none() {
+            belongs.groups.insert(belongs.groups.partition_point(|other| *other < record.group), record.group);
         }
     }
 
     /// The groups to which a user stands in some way, in rising order.
     pub(super) fn of_user(&self, user: UserNo) -> &[GroupNo] {
-        self.of_user.get(&user).map_or(&[], Vec::as_slice)
+        self.of_user.get(&user).map_or(&[], |belongs| &belongs.groups)
+    }
+
+    /// How many groups a user has joined.
+    pub(super) fn joined_by(&self, user: UserNo) -> usize {
+        self.of_user.get(&user).map_or(0, |belongs| belongs.joined)
     }
 
     fn slot(&mut self, no: GroupNo) -> &mut Group {
@@ -179,6 +194,8 @@ impl Groups {
             assert_eq!([count(Standing::Joined), count(Standing::Invited)], [group.joined, group.invited], "{:?}", group.no);
             assert_eq!(moderators, group.moderators, "{:?}: only who joined moderates", group.no);
         }
+        let joined: usize = self.all.iter().map(|group| group.joined).sum();
+        assert_eq!(joined, self.of_user.values().map(|belongs| belongs.joined).sum::<usize>());
     }
 
     pub(super) fn next(&self) -> GroupNo {

@@ -212,7 +212,7 @@ mod tests {
         let (nodes, next_node) = (nodes.iter().map(node).collect(), NodeNo(next));
         let aliases = vec![AliasRecord { name: format!("alias no {no:?}"), uses: 0, expires: Wall(0) }];
         let (no, uid) = (UserNo(no), Uid([no as u8; 20]));
-        Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, next_node })
+        Record::User(UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, dropped: 0, next_node })
     }
 
     fn nodes(of: &[u32]) -> Vec<NodeNo> {

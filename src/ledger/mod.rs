@@ -275,6 +275,11 @@ impl Ledger {
         self.groups.of_user(user).iter().map(|no| self.groups.get(*no))
     }
 
+    /// How many groups a user has joined.
+    pub fn joined_by(&self, user: UserNo) -> usize {
+        self.groups.joined_by(user)
+    }
+
     /// A group by its number.
     ///
     /// # Panics

@@ -118,7 +118,7 @@ mod tests {
     fn what_is_gone_already_is_not_among_what_nobody_needs() {
         let node = NodeRecord { no: NodeNo(0), digest: NodeDigest([1; 32]), label: "phone".into(), made: 0 };
         let (no, uid, next_node) = (UserNo(0), Uid([2; 20]), NodeNo(1));
-        let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], next_node };
+        let user = UserRecord { no, uid, role: Role::Full, admin: false, aliases: vec![], nodes: vec![node], dropped: 0, next_node };
         let payload = Payload::Chunks(vec![Seq(7), Seq(8), Seq(9)]);
         let header = b"0008{\"op\":0}"[..].into();
         let message = MessageRecord { lane: Lane::Normal, to: vec![NodeNo(0)], held: vec![], header, payload };

@@ -97,11 +97,7 @@ fn take_message<'a>(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Message
     }
     let frame_at = u32::from_le_bytes(reader.array()?) as usize;
     let to = reader.rising(|n| u32::try_from(n).ok().map(NodeNo))?;
-    let held = if flags & HELD != 0 { reader.rising(|n| u32::try_from(n).ok().map(NodeNo))? } else { Vec::new() };
-    // A message is held for some of its nodes, and is said to be so only if there are any.
-    if (flags & HELD != 0) == held.is_empty() || held.iter().any(|node| to.binary_search(node).is_err()) {
-        return Err(DecodeError::Number);
-    }
+    let held = if flags & HELD != 0 { take_bits(reader, &to)? } else { Vec::new() };
     let chunks = if flags & CHUNKED != 0 { Some(take_seqs(reader)?) } else { None };
     let frame = reader.rest();
     if octets.len() - frame.len() != frame_at {
@@ -116,6 +112,15 @@ fn take_message<'a>(octets: &'a [u8], reader: &mut Reader<'a>) -> Result<Message
     };
     let lane = if flags & PRIORITY != 0 { Lane::Priority } else { Lane::Normal };
     Ok(MessageRecord { lane, to, held, header: Cow::Borrowed(header), payload })
+}
+
+/// Those of `to` that have a bit. One at least has, and no bit stands for nobody.
+fn take_bits(reader: &mut Reader<'_>, to: &[NodeNo]) -> Result<Vec<NodeNo>, DecodeError> {
+    let bits = reader.take(to.len().div_ceil(8))?;
+    let is_set = |at: usize| bits[at / 8] >> (at % 8) & 1 == 1;
+    let odd = (to.len()..bits.len() * 8).any(is_set) || !to.is_sorted_by(|a, b| a < b);
+    let held: Vec<NodeNo> = (0..to.len()).filter(|at| is_set(*at)).map(|at| to[at]).collect();
+    if odd || held.is_empty() { Err(DecodeError::Number) } else { Ok(held) }
 }
 
 /// Octets of a frame's header, its length prefix included.
@@ -196,6 +201,7 @@ mod tests {
                 admin: true,
                 aliases: vec![alias("alice-the-first", 0), alias("ünïcödé ✓", 300)],
                 nodes: vec![NodeRecord { no: NodeNo(12), digest: NodeDigest([5; 32]), label: "phone".into(), made: 1 << 31 }],
+                dropped: 2,
                 next_node: NodeNo(13),
             }),
             Record::Group(GroupRecord { no: GroupNo(1), name: "Tom & <Jerry>".into(), rules: None }),

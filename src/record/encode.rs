@@ -6,7 +6,7 @@ use super::member::{put_cork, put_missed, put_reach, put_retired, put_tally};
 use super::site::{put_invite, put_site};
 use super::user::put_user;
 use super::{BacklogRecord, CursorRecord, Lane, Mark, MessageRecord, Payload, Record};
-use crate::base::Seq;
+use crate::base::{NodeNo, Seq};
 
 pub(super) const MESSAGE: u8 = 4;
 pub(super) const CHUNK: u8 = 5;
@@ -92,7 +92,7 @@ fn put_message(out: &mut Vec<u8>, message: &MessageRecord<'_>) {
     out.extend_from_slice(&[0; 4]);
     put_rising(out, message.to.iter().map(|node| u64::from(node.0)));
     if held != 0 {
-        put_rising(out, message.held.iter().map(|node| u64::from(node.0)));
+        put_bits(out, &message.to, &message.held);
     }
     if let Payload::Chunks(chunks) = &message.payload {
         put_seqs(out, chunks);
@@ -102,6 +102,16 @@ fn put_message(out: &mut Vec<u8>, message: &MessageRecord<'_>) {
     out.extend_from_slice(&message.header);
     if let Payload::Inline(octets) = &message.payload {
         out.extend_from_slice(octets);
+    }
+}
+
+/// Which of `to` are in `held`, which rises too: a bit each, the first in the lowest bit of the first octet.
+fn put_bits(out: &mut Vec<u8>, to: &[NodeNo], held: &[NodeNo]) {
+    let first = out.len();
+    out.resize(first + to.len().div_ceil(8), 0);
+    for node in held {
+        let at = to.binary_search(node).expect("what is held for a node is for that node");
+        out[first + at / 8] |= 1 << (at % 8);
     }
 }
 

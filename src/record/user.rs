@@ -92,6 +92,8 @@ pub struct UserRecord {
     pub aliases: Vec<AliasRecord>,
     /// Devices, oldest first.
     pub nodes: Vec<NodeRecord>,
+    /// How many devices the user had that were dropped.
+    pub dropped: u32,
     /// The first node number that no user has had yet: numbers of dropped nodes must not come again.
     pub next_node: NodeNo,
 }
@@ -115,6 +117,7 @@ pub(super) fn put_user(out: &mut Vec<u8>, user: &UserRecord) {
         put_bytes(out, node.label.as_bytes());
         put_number(out, u64::from(node.made));
     }
+    put_number(out, u64::from(user.dropped));
 }
 
 /// In the octet of the role.
@@ -134,7 +137,8 @@ pub(super) fn take_user(reader: &mut Reader<'_>, old: bool) -> Result<UserRecord
         let (no, digest, label) = (NodeNo(reader.number32()?), NodeDigest(reader.array()?), reader.text()?);
         nodes.push(NodeRecord { no, digest, label, made: if old { 0 } else { reader.number32()? } });
     }
-    Ok(UserRecord { no, uid, role: Role::of(flags & !ADMIN)?, admin: flags & ADMIN != 0, aliases, nodes, next_node })
+    let dropped = if old { 0 } else { reader.number32()? };
+    Ok(UserRecord { no, uid, role: Role::of(flags & !ADMIN)?, admin: flags & ADMIN != 0, aliases, nodes, dropped, next_node })
 }
 
 /// A user's record as octets. What it gives is what [`UserRecord`] holds.
@@ -287,7 +291,8 @@ mod tests {
         ] {
             for (role, admin) in [(Role::Full, false), (Role::Receive, true), (Role::Suspended, false)] {
                 let (aliases, nodes) = (aliases.clone(), nodes.clone());
-                let record = UserRecord { no: UserNo(70_000), uid: Uid([9; 20]), role, admin, aliases, nodes, next_node: NodeNo(13) };
+                let record =
+                    UserRecord { no: UserNo(70_000), uid: Uid([9; 20]), role, admin, aliases, nodes, dropped: 300, next_node: NodeNo(13) };
                 let packed = PackedUser::of(&record);
                 assert_eq!(packed.unpack(), record);
                 assert_eq!((packed.no(), packed.uid(), packed.role(), packed.is_admin()), (record.no, record.uid, role, admin));

@@ -11,6 +11,8 @@ pub(super) struct Corks {
     ends: BTreeSet<(Wall, UserNo)>,
     /// When to look at them next, on the clock that never steps.
     deadline: Option<Mono>,
+    /// The latest that the other clock has shown.
+    latest: Wall,
 }
 
 impl Corks {
@@ -18,7 +20,14 @@ impl Corks {
     pub(super) fn new(ends: impl Iterator<Item = (Wall, UserNo)>) -> Corks {
         let ends: BTreeSet<_> = ends.collect();
         let deadline = (!ends.is_empty()).then(Mono::default);
-        Corks { ends, deadline }
+        Corks { ends, deadline, latest: Wall(0) }
+    }
+
+    /// Whether the clock was put back, so that corks hold again that were over.
+    pub(super) fn is_late(&mut self, now: Now) -> bool {
+        let stepped = now.wall < self.latest;
+        self.latest = now.wall;
+        stepped
     }
 
     /// A user's cork ends then.

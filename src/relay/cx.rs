@@ -9,14 +9,17 @@ use super::journal::Journal;
 use super::names::NameGuard;
 use super::online::Online;
 use super::presence::Presence;
-use super::session::{InFlight, Output, Sessions, State};
+use super::session::{InFlight, LoggedIn, Output, Sessions, State};
 use super::settings::Settings;
 use super::timers::Timers;
 use crate::base::{Entropy, LinkId, NodeNo, Seq, UserNo};
-use crate::ledger::{Dead, Ledger, User};
+use crate::ledger::{Dead, Ledger, Queue, User};
 use crate::limits::{FANOUT_MAX, RECORD_OVERHEAD};
 use crate::record::{CorkRecord, Lane, MessageRecord, MissedRecord, Payload, Record};
 use crate::wire::reply::{Message, Std};
+
+/// What a note of a missed message costs, in devices that are looked up for a post.
+const WORK_PER_MISSED: usize = 50;
 
 /// Who makes a request.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +95,7 @@ impl Cx<'_> {
     /// A node was heard of now: to be written with its next cursor.
     pub(super) fn saw(&mut self, node: NodeNo) {
         self.ledger.saw(node, self.now.wall.seconds());
-        self.journal.acked(node, self.now.mono);
+        self.journal.touch(node, self.now.mono);
     }
 
     /// The user who makes a request.
@@ -123,6 +126,7 @@ impl Cx<'_> {
             }
         }
         let id = first.expect("one record at least was posted");
+        self.journal.work += to.missed.len() * WORK_PER_MISSED;
         for user in to.missed {
             self.note_missed(user, id);
         }
@@ -175,15 +179,21 @@ impl Cx<'_> {
 
     /// Whether a message from somebody waits for the end of a user's cork because of who it is from.
     pub(super) fn holds_back(&self, user: UserNo, from: UserNo) -> bool {
-        self.corked(user).is_some_and(|cork| cork.from.binary_search(&self.ledger.user(from).uid()).is_ok())
+        let Some(cork) = self.ledger.cork(user).filter(|cork| !cork.from.is_empty()) else { return false };
+        if cork.from.binary_search(&self.ledger.user(from).uid()).is_err() {
+            return false;
+        }
+        // As long as something waits, what comes after it must not overtake it during another cork.
+        let waits = |node: NodeNo| self.ledger.queue(node).owed_count(Lane::Held) > 0;
+        cork.until > self.now.wall || self.ledger.user(user).node_numbers().any(waits)
     }
 
-    /// Lanes whose messages may go to a user's nodes, in the order in which they go.
+    /// Lanes whose messages may go to a user's nodes, besides news of the user's own account.
     fn open_lanes(&self, user: UserNo) -> &'static [Lane] {
         match self.corked(user) {
-            None => &[Lane::Priority, Lane::Held, Lane::Normal],
-            Some(CorkRecord { all: false, .. }) => &[Lane::Priority, Lane::Normal],
-            Some(CorkRecord { all: true, .. }) => &[Lane::Priority],
+            None => &[Lane::Normal, Lane::Held],
+            Some(CorkRecord { all: false, .. }) => &[Lane::Normal],
+            Some(CorkRecord { all: true, .. }) => &[],
         }
     }
 
@@ -197,23 +207,24 @@ impl Cx<'_> {
         let queue = self.ledger.queue(node);
         let was_idle = login.in_flight.is_empty();
         let is_out = matches!(session.output, Output::Drained(_));
-        for &lane in lanes {
-            // What was held is older than what its senders have posted since.
-            if lane == Lane::Normal && lanes.contains(&Lane::Held) && queue.after(Lane::Held, *login.sent(Lane::Held)).is_some() {
-                break;
-            }
-            let mut room = self.settings.window.saturating_sub(login.in_flight_in(lane));
-            while room > 0 {
-                let Some(message) = queue.after(lane, *login.sent(lane)) else { break };
-                *login.sent(lane) = message;
-                login.in_flight.push_back(InFlight { message, lane, sent_at: self.now.mono, is_out });
-                self.out.push(Effect::Deliver { link, after: self.journal.barrier, message, again: false });
-                room -= 1;
-            }
+        let mut room = Lane::ALL.map(|lane| self.settings.window.saturating_sub(login.in_flight_in(lane)));
+        while let Some((message, lane)) = next(queue, login, lanes, &room) {
+            *login.sent(lane) = message;
+            room[lane as usize] -= 1;
+            login.in_flight.push_back(InFlight { message, lane, sent_at: self.now.mono, is_out });
+            self.out.push(Effect::Deliver { link, after: self.journal.barrier, message, again: false });
         }
         if was_idle && !login.in_flight.is_empty() {
             let at = self.now.mono.plus(self.settings.timeouts.redelivery);
             self.timers.arm(&mut session.armed, link, at);
         }
     }
+}
+
+/// The message that goes to a node next. What was held goes in the order of posting with what was not, or one sender's messages
+/// could overtake each other: so a full window of one lane stops both.
+fn next(queue: &Queue, login: &LoggedIn, lanes: &[Lane], room: &[usize; Lane::ALL.len()]) -> Option<(Seq, Lane)> {
+    let head = |lane: Lane| queue.after(lane, login.sent[lane as usize]).map(|message| (message, lane));
+    let fits = |(_, lane): &(Seq, Lane)| room[*lane as usize] > 0;
+    head(Lane::Priority).filter(fits).or_else(|| lanes.iter().filter_map(|lane| head(*lane)).min().filter(fits))
 }

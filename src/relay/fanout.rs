@@ -81,6 +81,13 @@ impl Fanout {
         }
     }
 
+    /// A member who does not want to hear of the sender, and who would be named if that were not so.
+    pub(super) fn pretend(&mut self, cx: &Cx<'_>, user: UserNo, alias: &str) {
+        if cx.is_full(user) {
+            self.named.entry(user).or_insert_with(|| alias.to_owned());
+        }
+    }
+
     /// Everybody who joined a group.
     pub(super) fn add_joined(&mut self, cx: &Cx<'_>, group: &crate::ledger::Group) {
         for (user, member) in group.joined() {
@@ -125,7 +132,10 @@ impl Fanout {
     /// Octets that the record takes for all of them, and for what is noted of those who miss it, at most.
     pub(super) fn octets(&self) -> u64 {
         const PER_NODE: u64 = 5;
+        // All nodes may be told by a bit each that they are held back.
+        const HELD_PER_OCTET: u64 = 8;
         const PER_MISSED: u64 = 128;
-        PER_NODE * (self.nodes.len() + self.held.len()) as u64 + PER_MISSED * self.missed.len() as u64
+        let nodes = self.nodes.len() as u64;
+        PER_NODE * nodes + nodes.div_ceil(HELD_PER_OCTET) + PER_MISSED * self.missed.len() as u64
     }
 }

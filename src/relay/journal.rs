@@ -40,8 +40,8 @@ impl Journal {
         Journal { barrier: last, room: u64::MAX, disk: u64::MAX, takes_cursors: true, ..Journal::default() }
     }
 
-    /// A node acked something; `dead` needs no longer be kept once that is durable.
-    pub(super) fn acked(&mut self, node: NodeNo, now: Mono) {
+    /// What a node's cursor says has changed.
+    pub(super) fn touch(&mut self, node: NodeNo, now: Mono) {
         let at = node.0 as usize;
         if self.is_dirty.len() <= at {
             self.is_dirty.resize(at + 1, false);

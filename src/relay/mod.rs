@@ -113,6 +113,11 @@ impl Relay {
         self.journal.wanted.take()
     }
 
+    /// How many devices requests have named since that was last taken.
+    pub fn work(&self) -> usize {
+        self.journal.work
+    }
+
     /// How many devices requests have named since this was last asked, directly or as members of groups.
     pub fn take_work(&mut self) -> usize {
         std::mem::take(&mut self.journal.work)
@@ -339,6 +344,9 @@ impl Relay {
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.corks.is_late(now) {
+            self.corks = Corks::new(self.ledger.corks().map(|cork| (cork.until, cork.user)));
+        }
         while let Some(user) = self.corks.pop(now) {
             ops::release(&mut self.cx(now, out), user);
         }

@@ -106,7 +106,7 @@ pub(super) struct LoggedIn {
     pub(super) user: UserNo,
     pub(super) node: NodeNo,
     /// The newest message of each lane that was sent on this link.
-    pub(super) sent: [Seq; 3],
+    pub(super) sent: [Seq; Lane::ALL.len()],
     /// In the order of sending.
     pub(super) in_flight: VecDeque<InFlight>,
     /// It has used OhiEdit, so it takes part in its user's presence.
@@ -115,7 +115,7 @@ pub(super) struct LoggedIn {
 
 impl LoggedIn {
     pub(super) fn new(user: UserNo, node: NodeNo) -> LoggedIn {
-        LoggedIn { user, node, sent: [Seq::ZERO; 3], in_flight: VecDeque::new(), shows_presence: false }
+        LoggedIn { user, node, sent: [Seq::ZERO; Lane::ALL.len()], in_flight: VecDeque::new(), shows_presence: false }
     }
 
     /// How many deliveries of a lane wait for their ack. Each lane has a window of its own: news of one's own account
@@ -125,11 +125,7 @@ impl LoggedIn {
     }
 
     pub(super) fn sent(&mut self, lane: Lane) -> &mut Seq {
-        match lane {
-            Lane::Normal => &mut self.sent[0],
-            Lane::Priority => &mut self.sent[1],
-            Lane::Held => &mut self.sent[2],
-        }
+        &mut self.sent[lane as usize]
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes to inputs: one link's plain octets through its frame reader into the relay.
 
 use crate::base::{LinkId, Mono};
-use crate::limits::READ_BUFFER;
+use crate::limits::{READ_BUFFER, WORK_BUDGET};
 use crate::relay::{Effect, Fault, Input, Now, Relay};
 use crate::wire::{Dialect, FrameReader, Piece, Request, RequestLimits};
 
@@ -15,7 +15,7 @@ pub(super) struct Inlet {
     held: Option<Held>,
 }
 
-/// A login that waits for its node's old link to end, with everything that came after it.
+/// What waits, with everything that came after it: a login for the end of its node's old link, or requests for the next turn.
 #[derive(Debug)]
 struct Held {
     octets: Vec<u8>,
@@ -29,6 +29,8 @@ pub(super) struct Reading<'a> {
     pub(super) limits: &'a RequestLimits,
     pub(super) now: Now,
     pub(super) out: &'a mut Vec<Effect>,
+    /// The peer has gone and nothing can wait.
+    pub(super) last: bool,
 }
 
 impl Inlet {
@@ -48,7 +50,7 @@ impl Inlet {
         }
     }
 
-    /// Until when a login is held; nothing should be read while one is.
+    /// Until when something is held; nothing should be read while it is.
     pub(super) fn held_until(&self) -> Option<Mono> {
         self.held.as_ref().map(|held| held.until)
     }
@@ -69,7 +71,7 @@ impl Inlet {
     }
 
     fn read(&mut self, link: LinkId, mut octets: &[u8], patient: bool, reading: &mut Reading<'_>) {
-        let Reading { relay, limits, now, out } = reading;
+        let Reading { relay, limits, now, out, last } = reading;
         loop {
             let rest_of_body = match self.reader.next(&mut octets) {
                 Ok(None) => return,
@@ -84,6 +86,12 @@ impl Inlet {
                         return;
                     }
                     Ok(request) => {
+                        // Few octets can ask for much: others get their turn in between.
+                        if relay.work() > WORK_BUDGET && !*last && relay.is_member(link) {
+                            let frame = format!("{:04x}", header.len()).into_bytes();
+                            self.held = Some(Held { octets: [&frame, header, octets].concat(), until: now.mono });
+                            return;
+                        }
                         let len = request.body().len;
                         let here = usize::try_from(len).unwrap_or(usize::MAX).min(octets.len());
                         let (body, rest) = octets.split_at(here);

@@ -4,25 +4,44 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-/// A request that is well-formed and comes from a member.
+/// A request that is well-formed and comes from a member. Times are text, as they go over the wire.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the protocol's own fields")]
 pub enum Ask {
-    NewAlias(String),
+    NewAlias { name: String, uses: Option<u64>, expires: Option<String> },
+    DropAlias(String),
     NewNode(String),
+    DropNode { number: String, uid: Option<String> },
     Ohi { to: Vec<String>, act: &'static str },
     Invite { gid: String, from: Option<String>, to: String, text: Part },
     Group { gid: String, act: &'static str, to: Option<String>, newalias: Option<String> },
+    Rules { gid: String, invite: Option<&'static str>, post: Option<&'static str>, roster: Option<&'static str> },
+    Moderator { gid: String, to: String, role: &'static str },
     Post { to: Vec<(String, u8)>, part: Part },
     PostNotify { to: Vec<(String, u8)>, note_to: Vec<(String, u8)>, not_self: bool, note: Part, part: Part },
     Ping { from: Option<String>, to: String, text: Part },
+    List { what: &'static str, cursor: Option<String>, gid: Option<String> },
+    Reach { act: Option<&'static str>, whom: Vec<String>, policy: Option<&'static str> },
+    Cork { until: Option<String>, from: Vec<String> },
+    Code { uses: Option<u64>, expires: Option<String>, gid: Option<String> },
 }
 
 impl Ask {
     /// Octets of data that follow the header.
     pub fn data_len(&self) -> usize {
         match self {
-            Ask::NewAlias(_) | Ask::NewNode(_) | Ask::Ohi { .. } | Ask::Group { .. } => 0,
+            Ask::NewAlias { .. }
+            | Ask::DropAlias(_)
+            | Ask::NewNode(_)
+            | Ask::DropNode { .. }
+            | Ask::Ohi { .. }
+            | Ask::Group { .. }
+            | Ask::Rules { .. }
+            | Ask::Moderator { .. }
+            | Ask::List { .. }
+            | Ask::Reach { .. }
+            | Ask::Cork { .. }
+            | Ask::Code { .. } => 0,
             Ask::Invite { text, .. } | Ask::Ping { text, .. } => text.octets.len(),
             Ask::Post { part, .. } => part.octets.len(),
             Ask::PostNotify { note, part, .. } => note.octets.len() + part.octets.len(),
@@ -94,16 +113,24 @@ pub fn frame(header: &Value, body: &[u8]) -> Vec<u8> {
 /// A request's header and data in the numbering of a draft.
 pub fn encode(ask: &Ask, id: &str, speaks: Speaks) -> (Value, Vec<u8>) {
     let list = |to: &[(String, u8)]| Value::from_iter(to.iter().map(|(id, kind)| json!({ "id": id, "type": kind })));
+    let ids = |list: &[String]| Value::from_iter(list.iter().map(|id| json!({ "id": id })));
+    let some_ids = |list: &[String]| (!list.is_empty()).then(|| ids(list));
     let mut parts = Vec::new();
     let mut header = match ask {
-        Ask::NewAlias(name) => json!({ "op": 3, "newalias": name }),
+        Ask::NewAlias { name, uses, expires } => json!({ "op": 3, "newalias": name, "uses": uses, "expires": expires }),
+        Ask::DropAlias(name) => json!({ "op": 3, "dropalias": name }),
         Ask::NewNode(label) => json!({ "op": 3, "newnode": label }),
-        Ask::Ohi { to, act } => json!({ "op": 4, "for": Value::from_iter(to.iter().map(|id| json!({ "id": id }))), "type": act }),
+        Ask::DropNode { number, uid } => json!({ "op": 3, "dropnode": number, "uid": uid }),
+        Ask::Ohi { to, act } => json!({ "op": 4, "for": ids(to), "type": act }),
         Ask::Invite { gid, from, to, text } => {
             parts.push(text);
             json!({ "op": 5, "gid": gid, "from": from, "to": to })
         }
         Ask::Group { gid, act, to, newalias } => json!({ "op": 6, "gid": gid, "act": act, "to": to, "newalias": newalias }),
+        Ask::Rules { gid, invite, post, roster } => {
+            json!({ "op": 6, "gid": gid, "act": "set", "invite": invite, "post": post, "roster": roster })
+        }
+        Ask::Moderator { gid, to, role } => json!({ "op": 6, "gid": gid, "act": "moderator", "to": to, "role": role }),
         Ask::Post { to, part } => {
             parts.push(part);
             json!({ "op": 7, "for": list(to) })
@@ -118,6 +145,10 @@ pub fn encode(ask: &Ask, id: &str, speaks: Speaks) -> (Value, Vec<u8>) {
             parts.push(text);
             json!({ "op": speaks.late(9), "from": from, "to": to })
         }
+        Ask::List { what, cursor, gid } => json!({ "op": 16, "what": what, "cursor": cursor, "gid": gid }),
+        Ask::Reach { act, whom, policy } => json!({ "op": 17, "act": act, "for": some_ids(whom), "policy": policy }),
+        Ask::Cork { until, from } => json!({ "op": 18, "until": until, "for": some_ids(from) }),
+        Ask::Code { uses, expires, gid } => json!({ "op": 19, "uses": uses, "expires": expires, "gid": gid }),
     };
     header["id"] = json!(id);
     let body: Vec<u8> = parts.iter().flat_map(|part| part.octets.clone()).collect();

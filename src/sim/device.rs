@@ -1,13 +1,14 @@
 //! A member's program, as existing ones are: it connects, logs in, asks, acks, comes again; some are slow, hasty or rude.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Speaks, encode, frame};
 use super::checks::Item;
-use super::model::NodeNo;
+use super::model::{Newcomer, NodeNo};
 use super::plan::{MILLI, Plan, SECOND};
 use super::prng::Prng;
 
@@ -18,6 +19,13 @@ struct Asking {
     ask: Rc<Ask>,
     octets: Vec<u8>,
     at: u64,
+}
+
+/// Where a device knocks from, and with which code.
+#[derive(Default)]
+pub(super) struct Door {
+    pub(super) from: Option<IpAddr>,
+    pub(super) code: Option<String>,
 }
 
 /// What a device wants to be sent.
@@ -35,6 +43,8 @@ pub(super) struct Device {
     pub(super) secret: String,
     /// What it registers with.
     pub(super) alias: String,
+    /// The relay says that it is nobody: it was dropped.
+    pub(super) is_out: bool,
     pub(super) wire: Option<usize>,
     /// The relay has let it in.
     pub(super) greeted: bool,
@@ -66,6 +76,8 @@ pub(super) enum News {
     Registered,
     /// Another device of the same user was made, with this secret.
     Another(String),
+    /// A code to register with.
+    Code(String),
     /// The relay has said its last word.
     Over,
 }
@@ -77,6 +89,7 @@ impl Device {
             uid,
             secret,
             alias,
+            is_out: false,
             wire: None,
             greeted: false,
             speaks: Speaks::Draft2020,
@@ -101,7 +114,7 @@ impl Device {
     }
 
     /// The connection is there: the first words, which nobody waits for an answer between.
-    pub(super) fn connect(&mut self, wire: usize, now: u64, plan: &Plan, prng: &mut Prng) -> Vec<Words> {
+    pub(super) fn connect(&mut self, wire: usize, door: Door, now: u64, plan: &Plan, prng: &mut Prng) -> Vec<Words> {
         (self.wire, self.greeted) = (Some(wire), false);
         self.partial.clear();
         self.sees.clear();
@@ -116,8 +129,12 @@ impl Device {
         self.pulse_at = now + SECOND;
         let (login, item) = match self.node {
             None => {
-                let label = format!("device of {}", self.alias);
-                (json!({ "op": 1, "newnode": label, "newalias": self.alias }), Item::Register { alias: self.alias.clone(), label })
+                let (label, alias, Door { code, from }) = (format!("device of {}", self.alias), self.alias.clone(), door);
+                let mut header = json!({ "op": 1, "newnode": label, "newalias": alias });
+                if let Some(code) = &code {
+                    header["invite"] = json!(code);
+                }
+                (header, Item::Register { newcomer: Newcomer { alias, label, speaks: self.speaks, code, from } })
             }
             Some(node) => (json!({ "op": 2, "uid": self.uid, "node": self.secret }), Item::Login { node }),
         };
@@ -135,6 +152,10 @@ impl Device {
             self.acks.clear();
         }
         self.return_at = now + if self.calm.is_some() { 100 * MILLI } else { prng.between(plan.away / 10, 2 * plan.away) };
+        // Who is out tries again now and then.
+        if self.is_out {
+            self.return_at = if prng.chance(1, 4) { self.return_at.saturating_add(30 * SECOND) } else { u64::MAX };
+        }
     }
 
     /// When it next wants to do something.
@@ -153,6 +174,11 @@ impl Device {
         self.asking.len() < self.hurry && self.calm.is_none_or(|left| left > 0)
     }
 
+    /// It does not ask again for what would keep messages back for long.
+    pub(super) fn forget_corks(&mut self) {
+        self.asking.retain(|asking| !matches!(*asking.ask, Ask::Cork { until: Some(_), .. }));
+    }
+
     /// It has said goodbye, and gives the relay until then to answer.
     pub(super) fn postpone_leaving(&mut self, until: u64) {
         self.leave_at = until;
@@ -165,7 +191,7 @@ impl Device {
 
     /// Whether all it asked is answered, and it wants nothing more.
     pub(super) fn is_content(&self) -> bool {
-        self.greeted && self.asking.is_empty() && self.acks.is_empty() && self.calm == Some(0)
+        self.is_out || self.greeted && self.asking.is_empty() && self.acks.is_empty() && self.calm == Some(0)
     }
 
     /// What it says now. `new_ask` makes up a request.
@@ -272,12 +298,18 @@ impl Device {
             }
             Some("ohi") if header["status"] == 1 => _ = self.sees.insert(text("from")),
             Some("ohi") => _ = self.sees.remove(&text("from")),
-            Some("ack") => {
+            Some("ack" | "result") => {
                 let id = text("id");
                 self.asking.retain(|asking| asking.id != id);
                 self.think_at = self.think_at.max(now);
+                if let Some(code) = header["list"][0]["code"].as_str() {
+                    return News::Code(code.to_owned());
+                }
             }
-            Some("quit") => return News::Over,
+            Some("quit") => {
+                self.is_out |= matches!(header["error"].as_str(), Some("login failed" | "node dropped"));
+                return News::Over;
+            }
             _ => {}
         }
         News::Nothing

@@ -7,7 +7,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::prng::Prng;
-use crate::relay::{Settings, Timeouts};
+use crate::record::Mode;
+use crate::relay::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
+
+/// Whether worlds use the protocol's second part.
+const EXTENDED: bool = true;
+/// Whether sites have rules of their own for names.
+const STRICT_NAMES: bool = false;
 
 /// How a disk's power or process ends.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +28,22 @@ pub(super) struct Mortality {
     pub(super) stops: u64,
     /// Of a hundred recoveries, how many are cut short in their turn.
     pub(super) in_recovery: u64,
+}
+
+/// What a world makes of the protocol's second part.
+#[derive(Clone, Debug)]
+pub(super) struct Extensions {
+    /// Of a hundred requests, how many are of that part.
+    pub(super) share: u64,
+    /// Who may register, if the operator says nothing else.
+    pub(super) mode: Mode,
+    pub(super) quotas: Quotas,
+    /// How far ahead something ends, at most.
+    pub(super) ahead: u64,
+    /// Commands of the operator's an hour.
+    pub(super) commands: u64,
+    /// Of a hundred who register with a code, how many get it wrong.
+    pub(super) wrong_codes: u64,
 }
 
 /// One world's configuration. [`run`](super::run) lives through it.
@@ -80,6 +102,8 @@ pub struct Plan {
     pub(super) drift: i64,
     /// Of a thousand turns, how many take long.
     pub(super) stalls: u64,
+    /// The protocol's second part, in some worlds.
+    pub(super) extensions: Option<Extensions>,
 }
 
 pub(super) const MICRO: u64 = 1_000;
@@ -137,6 +161,7 @@ impl Plan {
             jumps: rate(prng, 20),
             drift: prng.between(0, 200_000) as i64 - 100_000,
             stalls: rate(prng, 20),
+            extensions: if EXTENDED { Extensions::draw(seed) } else { None },
         }
     }
 
@@ -157,7 +182,47 @@ impl Plan {
             stall: soon(contract.stall),
             linger: contract.linger,
         };
-        Settings { timeouts, window: self.window, message_max: self.message_max as u64, chunk: self.chunk, ..Settings::default() }
+        let (register, quotas) = self.extensions.as_ref().map(|more| (more.mode, more.quotas)).unwrap_or_default();
+        let (message_max, chunk) = (self.message_max as u64, self.chunk);
+        let names = match STRICT_NAMES {
+            true => NameRules::default(),
+            false => NameRules { reserved: Vec::new(), lookalikes: Lookalikes::Allow, ..NameRules::default() },
+        };
+        Settings { timeouts, window: self.window, message_max, chunk, register, quotas, names, ..Settings::default() }
+    }
+}
+
+impl Extensions {
+    /// Those of a seed; some have none.
+    fn draw(seed: u64) -> Option<Extensions> {
+        let prng = &mut Prng::stream(seed, "extensions");
+        if prng.chance(1, 5) {
+            return None;
+        }
+        let mut quotas = Quotas { member_invites: prng.index(4), wrong_codes: prng.between(1, 4) as usize, ..Quotas::default() };
+        if prng.chance(1, 3) {
+            quotas.queue_messages = prng.between(5, 40) as usize;
+        }
+        if prng.chance(1, 4) {
+            quotas.queue_bytes = prng.between(2, 64) << 10;
+        }
+        if prng.chance(1, 3) {
+            (quotas.pings, quotas.failed_pings) = (prng.between(1, 8) as usize, prng.between(1, 4) as usize);
+        }
+        if prng.chance(1, 3) {
+            (quotas.group_members, quotas.groups) = (prng.between(2, 5) as usize, prng.between(1, 3) as usize);
+        }
+        if prng.chance(1, 4) {
+            (quotas.aliases, quotas.nodes) = (prng.between(2, 5) as usize, prng.between(1, 4) as usize);
+        }
+        Some(Extensions {
+            share: *prng.pick(&[10, 30, 60]),
+            mode: *prng.pick(&[Mode::Open, Mode::Open, Mode::Open, Mode::Invite, Mode::Invite, Mode::Closed]),
+            quotas,
+            ahead: *prng.pick(&[5 * SECOND, 100 * SECOND, 3600 * SECOND, 100_000 * SECOND, 3_000_000 * SECOND]),
+            commands: *prng.pick(&[0, 60, 600, 3600]),
+            wrong_codes: *prng.pick(&[0, 20, 60]),
+        })
     }
 }
 

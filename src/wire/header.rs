@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// Not one JSON object with fields of the right types, in valid UTF-8. The text is for our log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -218,10 +219,7 @@ struct LooseText<'a>(Loose<Cow<'a, str>>);
 
 impl<'de> Deserialize<'de> for LooseText<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LooseText<'de>, D::Error> {
-        Ok(LooseText(match deserializer.deserialize_any(LooseVisitor)? {
-            Value::Text(text) => Loose::Right(text),
-            Value::Number(_) | Value::Other => Loose::Wrong,
-        }))
+        Ok(LooseText(read_loosely(deserializer, |Text(text)| text)?))
     }
 }
 
@@ -229,66 +227,14 @@ struct LooseInt(Loose<u64>);
 
 impl<'de> Deserialize<'de> for LooseInt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LooseInt, D::Error> {
-        Ok(LooseInt(match deserializer.deserialize_any(LooseVisitor)? {
-            Value::Number(number) if i64::try_from(number).is_ok() => Loose::Right(number),
-            Value::Text(_) | Value::Number(_) | Value::Other => Loose::Wrong,
-        }))
+        Ok(LooseInt(read_loosely(deserializer, |Int(number)| number)?))
     }
 }
 
-/// Whatever JSON there is, as far as a loose value can be made of it.
-enum Value<'a> {
-    Text(Cow<'a, str>),
-    Number(u64),
-    Other,
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(number))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value<'de>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
-    }
+/// Passes over a value as over that of an unknown key, and only then looks at it.
+fn read_loosely<'de, D: Deserializer<'de>, V: Deserialize<'de>, T>(deserializer: D, open: fn(V) -> T) -> Result<Loose<T>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str::<V>(raw.get()).map_or(Loose::Wrong, |value| Loose::Right(open(value))))
 }
 
 struct Flag(bool);
@@ -422,7 +368,10 @@ mod tests {
         let header = parse(r#"{"Uses":3,"EXPIRES":"t\u006fday"}"#).unwrap();
         assert_eq!((header.uses, header.expires), (Some(Loose::Right(3)), Some(Loose::Right("today".into()))));
         assert_eq!(parse(r#"{"uses":9223372036854775808}"#).unwrap().uses, Some(Loose::Wrong));
-        assert!(parse(r#"{"uses":}"#).is_err());
+        for odd in [r#"{"post":1e999}"#, r#"{"role":"\ud800"}"#, r#"{"x":1e999}"#] {
+            assert!(parse(odd).is_ok(), "{odd}");
+        }
+        assert!(parse(r#"{"uses":}"#).is_err() && parse(r#"{"uses":[1}"#).is_err());
     }
 
     #[test]

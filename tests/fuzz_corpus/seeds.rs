@@ -107,7 +107,7 @@ pub(crate) fn records() -> Vec<Seed> {
         let aliases = aliases.iter().enumerate().map(alias).collect();
         let nodes = labels.iter().enumerate().map(node).collect();
         let (no, uid, next_node) = (UserNo(700), Uid([9; 20]), NodeNo(13));
-        UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, next_node }
+        UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes, dropped: 0, next_node }
     };
     let moderates = |standing, moderator| {
         let (group, user, alias) = (GroupNo(1), UserNo(700), "alice the first".into());

@@ -5,23 +5,23 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
+use mnm::relay::Settings;
 pub use mnm::sim::ask::{Ask, Part, Speaks};
-pub use mnm::sim::model::{MessageNo, NodeNo, Outcome, Readings};
-use mnm::sim::model::{Model, UserNo};
+pub use mnm::sim::model::{Done, MessageNo, NodeNo, Outcome, Readings, Refusal};
+use mnm::sim::model::{Lane, Model, Newcomer, UserNo};
 use serde_json::{Value, json};
 
 pub const SECOND: u64 = 1000;
 const REDELIVERY: u64 = 30 * SECOND;
 const TAKEOVER: u64 = 30 * SECOND;
 const IDLE: u64 = 120 * SECOND;
-const MESSAGE_MAX: usize = 1 << 30;
 
 /// A frame that a node's link gets.
 #[derive(Clone, Debug)]
 pub enum Out {
     /// Just this header, `"ohi"` in any order.
     Plain(Value),
-    /// An ack; an empty error is one in whatever words.
+    /// An ack, or the result that comes in its place.
     Ack {
         id: String,
         outcome: Outcome,
@@ -54,13 +54,15 @@ impl Deref for Predictor {
 }
 
 impl Predictor {
-    pub fn new(readings: Readings, window: usize) -> Predictor {
-        Predictor { model: Model::new(readings, MESSAGE_MAX), window, now: 0, pace: BTreeMap::new(), sent: BTreeMap::new() }
+    pub fn new(readings: Readings, settings: Settings) -> Predictor {
+        let window = settings.window;
+        Predictor { model: Model::new(readings, settings), window, now: 0, pace: BTreeMap::new(), sent: BTreeMap::new() }
     }
 
     /// Registers a user under the uid that the relay chose; false if the alias was refused.
-    pub fn register(&mut self, uid: &str, alias: &str, label: &str, speaks: Speaks) -> bool {
-        let accepted = self.model.register(uid, alias, label, speaks);
+    pub fn register(&mut self, wall: u64, uid: &str, alias: &str, label: &str, speaks: Speaks) -> bool {
+        let newcomer = Newcomer { alias: alias.to_owned(), label: label.to_owned(), speaks, code: None, from: None };
+        let accepted = self.model.register(wall, uid, &newcomer);
         self.begin(self.model.nodes.len() - 1);
         accepted
     }
@@ -132,22 +134,26 @@ impl Predictor {
     }
 
     /// A request and its ack.
-    pub fn ask(&mut self, node: NodeNo, id: &str, ask: &Ask) {
+    pub fn ask(&mut self, wall: u64, node: NodeNo, id: &str, ask: &Ask) {
         self.heard(node);
-        let outcome = self.model.ask(node, ask);
+        let outcome = self.model.ask(wall, node, ask);
         self.tell();
         self.send(node, Out::Ack { id: id.to_owned(), outcome });
         self.deliver();
     }
 
-    /// Sends what the windows have room for, `user` messages before all others and in a window of their own.
+    /// Sends what the windows have room for, `user` messages before all others and in a window of their own; then what a cork kept
+    /// back that is over.
     fn deliver(&mut self) {
         for (no, pace) in &mut self.pace {
-            let is_urgent = |message: &MessageNo| self.model.messages[*message].is_urgent();
-            for urgent in [true, false] {
-                let sent = pace.in_flight.iter().filter(|(message, _)| is_urgent(message) == urgent).count();
-                let owed = &self.model.nodes[*no].owed;
-                let mut waiting: Vec<MessageNo> = owed.iter().copied().filter(|message| is_urgent(message) == urgent).collect();
+            let model = &self.model;
+            let lane_of = |message: &MessageNo| model.lane(*no, *message);
+            for lane in [Lane::Urgent, Lane::Held, Lane::Normal] {
+                if model.is_corked(*no, lane) {
+                    continue;
+                }
+                let sent = pace.in_flight.iter().filter(|(message, _)| lane_of(message) == lane).count();
+                let mut waiting: Vec<MessageNo> = model.nodes[*no].owed.iter().copied().filter(|no| lane_of(no) == lane).collect();
                 waiting.retain(|message| pace.in_flight.iter().all(|(sent, _)| sent != message));
                 waiting.sort_unstable();
                 for message in waiting.into_iter().take(self.window - sent) {

@@ -3,7 +3,7 @@
 use super::{Stop, deny, shown};
 use crate::base::{NodeNo, NodeSecret, UserNo, Wall};
 use crate::ledger::{Owner, check_name};
-use crate::limits::{AHEAD_MAX, RETIRED_MAX};
+use crate::limits::{AHEAD_MAX, NODES_EVER_MAX, RETIRED_MAX};
 use crate::record::{AliasRecord, Lane, NodeRecord, Payload, Record, RetiredRecord, UserRecord};
 use crate::relay::cx::Cx;
 use crate::relay::fanout::Fanout;
@@ -61,7 +61,8 @@ pub(super) fn add_alias(cx: &Cx<'_>, user: &mut UserRecord, alias: &str, bounds:
     if others {
         return deny(format!("newalias {alias} is already taken"));
     }
-    if let Err(sentence) = cx.names.check("newalias", alias, user.admin) {
+    let is_back = cx.ledger.retired(alias) == Some(user.no);
+    if !is_back && let Err(sentence) = cx.names.check("newalias", alias, user.admin) {
         return deny(sentence);
     }
     let most = cx.settings.quotas.aliases;
@@ -69,7 +70,7 @@ pub(super) fn add_alias(cx: &Cx<'_>, user: &mut UserRecord, alias: &str, bounds:
     if living >= most {
         return deny(format!("newalias {alias} would be one too many: a member has at most {most}"));
     }
-    if cx.ledger.retired_count(user.no) + user.aliases.len() >= RETIRED_MAX {
+    if !is_back && cx.ledger.retired_count(user.no) + user.aliases.len() >= RETIRED_MAX {
         return deny(format!("newalias {alias} would be one too many: a member has at most {RETIRED_MAX} in all, given up ones too"));
     }
     user.aliases.push(AliasRecord { name: alias.to_owned(), uses, expires });
@@ -119,6 +120,9 @@ pub(super) fn add_node(cx: &mut Cx<'_>, user: &mut UserRecord, label: &str) -> R
     let most = cx.settings.quotas.nodes;
     if user.nodes.len() >= most {
         return deny(format!("newnode {label} would be one too many: a member has at most {most}"));
+    }
+    if user.nodes.len() + user.dropped as usize >= NODES_EVER_MAX {
+        return deny(format!("newnode {label} would be one too many: a member has at most {NODES_EVER_MAX} in all, dropped ones too"));
     }
     let secret = NodeSecret::random(cx.entropy);
     let no = cx.ledger.next_node();

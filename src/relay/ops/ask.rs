@@ -45,7 +45,8 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, what: &str, cursor: Option<&str>, gid
     let Some((list, cursor)) = page else {
         return deny(format!("cursor {} is none that a result had", shown(from)));
     };
-    cx.journal.work += list.len() * WORK_PER_ENTRY;
+    // Lists of some thousand entries are walked from their beginning.
+    cx.journal.work += (list.len() + 1) * WORK_PER_ENTRY;
     Ok(Done::Listed(Listed { what, list, cursor }))
 }
 
@@ -186,11 +187,10 @@ fn limits(cx: &Cx<'_>, me: Me) -> impl Iterator<Item = Entry> {
     let user = cx.user(me);
     let tally = ping::recent(cx, me.user);
     let fullest = |size: &dyn Fn(NodeNo) -> u64| user.node_numbers().map(size).max().unwrap_or(0);
-    let joined = |group: &&Group| group.member(me.user).is_some_and(|member| member.standing == Standing::Joined);
     let rows = [
         ("aliases", quotas.aliases as u64, aliases(cx, me).count() as u64),
         ("failed_pings", quotas.failed_pings as u64, tally.failures.len() as u64),
-        ("groups", quotas.groups as u64, cx.ledger.groups_of(me.user).filter(joined).count() as u64),
+        ("groups", quotas.groups as u64, cx.ledger.joined_by(me.user) as u64),
         ("invites", quotas.member_invites as u64, cx.ledger.invites_of(me.user, cx.now.wall).count() as u64),
         ("nodes", quotas.nodes as u64, user.nodes().len() as u64),
         ("pings", quotas.pings as u64, tally.pings.len() as u64),
@@ -214,8 +214,9 @@ fn policy<'a>(cx: &'a Cx<'_>, me: Me) -> impl Iterator<Item = Entry> + 'a {
 
 /// The order of uids is that of their octets, not of their text.
 fn by_uid(uid: &Uid) -> String {
-    let hex: String = uid.0.iter().map(|octet| format!("{octet:02x}")).collect();
-    key(1) + &hex
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = uid.0.iter().flat_map(|octet| [octet >> 4, octet & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]));
+    key(1).chars().chain(digits).collect()
 }
 
 fn cork<'a>(cx: &'a Cx<'_>, me: Me) -> impl Iterator<Item = Entry> + 'a {

@@ -135,9 +135,7 @@ fn new_node(cx: &mut Cx<'_>, user: UserNo, label: &str) -> Result<Answer, Refuse
     if label.is_empty() || label.len() > LABEL_MAX || label.contains(char::is_control) {
         return Err(format!("the label must have 1 to {LABEL_MAX} octets and no control characters"));
     }
-    // It starts with what waits for the oldest node that is left.
-    let oldest = cx.ledger.user(user).node_numbers().next();
-    match user_edit::new_node(cx, user, oldest, label) {
+    match user_edit::new_node(cx, user, None, label) {
         Ok((_, secret, _)) => Ok(Answer::Node { uid: cx.ledger.user(user).uid().to_string(), secret: secret.reveal() }),
         Err(stop) => Err(sentence(stop)),
     }

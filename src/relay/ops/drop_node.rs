@@ -50,6 +50,7 @@ pub(super) fn drop_node(cx: &mut Cx<'_>, owner: UserNo, no: NodeNo, asks: Option
     let mut user = cx.ledger.user(owner).to_record();
     let label = user.nodes.iter().find(|node| node.no == no).map(|node| node.label.clone()).unwrap_or_default();
     user.nodes.retain(|node| node.no != no);
+    user.dropped += 1;
     account::write_user(cx, user);
     cx.journal.forget_node(no);
     let nodes = Fanout::own(cx, owner);

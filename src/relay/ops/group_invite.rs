@@ -1,7 +1,7 @@
 //! GroupInvite: somebody into a group, which begins with its first invitation.
 
 use super::account::use_alias;
-use super::ping::{reached, unknown};
+use super::ping::reach;
 use super::{Done, Outcome, Stop, check_group_room, check_user_room, deny, full, shown, text};
 use crate::base::{GroupNo, UserNo};
 use crate::ledger::{Owner, check_name};
@@ -25,7 +25,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, invitation: &Invitation<'_>, body: Bo
     if from.is_some_and(|from| !cx.user(me).has_alias(from, cx.now.wall)) {
         return deny("from must identify sender");
     }
-    let Some(invitee) = reached(cx, me.user, to) else { return unknown(to) };
+    let invitee = reach(cx, me.user, to)?;
     if invitee == me.user {
         return deny("to: one cannot invite oneself");
     }
@@ -89,8 +89,7 @@ fn check_new_group(cx: &Cx<'_>, me: Me, gid: &str) -> Result<(), Stop> {
 /// Whether a user may join one more group.
 pub(super) fn check_groups(cx: &Cx<'_>, user: UserNo) -> Result<(), Stop> {
     let most = cx.settings.quotas.groups;
-    let has_joined = |group: &&crate::ledger::Group| group.member(user).is_some_and(|member| member.standing == Standing::Joined);
-    if cx.ledger.groups_of(user).filter(has_joined).count() < most {
+    if cx.ledger.joined_by(user) < most {
         return Ok(());
     }
     deny(format!("gid: a member joins at most {most} groups"))

@@ -70,7 +70,12 @@ fn free_node(cx: &mut Cx<'_>, node: NodeNo) -> Result<(), Reason> {
 
 /// The link is the user's node from now on: it is told so, and gets what waits for it.
 pub(super) fn enter(cx: &mut Cx<'_>, link: LinkId, user: UserNo, node: NodeNo) {
-    let online: Vec<String> = cx.presence.seen_by(user).map(|other| cx.ledger.user(other).uid().to_string()).collect();
+    let online: Vec<String> = cx
+        .presence
+        .seen_by(user)
+        .filter(|other| cx.ledger.reaches(*other, user))
+        .map(|other| cx.ledger.user(other).uid().to_string())
+        .collect();
     let (listed, others) = online.split_at(online.len().min(INFO_USERS_MAX));
     cx.send(link, reply::info(listed));
     for uid in others {

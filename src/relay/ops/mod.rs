@@ -29,7 +29,7 @@ use super::cx::{Cx, Me, Posted};
 use super::fanout::Fanout;
 use super::session::Reason;
 use super::upload::Data;
-use crate::base::{LinkId, UserNo};
+use crate::base::{GroupNo, LinkId, UserNo};
 use crate::ledger::Group;
 use crate::limits::NAME_MAX;
 use crate::record::{Payload, Role};
@@ -249,18 +249,20 @@ fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], fanouts: &[&Fano
 
 /// Room for news to all who joined a group.
 fn check_group_room(cx: &mut Cx<'_>, gid: &str, len: u64) -> Result<(), Stop> {
-    let nodes = cx.ledger.group_by_name(gid).map_or(0, |group| news_of(cx, group));
-    cx.journal.work += nodes;
-    check_room(cx, len + OCTETS_OF_NEWS * nodes as u64)
+    let Some(no) = cx.ledger.group_by_name(gid).map(Group::no) else { return check_room(cx, len) };
+    let news = news_of(cx, no);
+    check_room(cx, len + news)
 }
 
-/// How many nodes get news of a group.
-fn news_of(cx: &Cx<'_>, group: &Group) -> usize {
-    group.joined().map(|(user, _)| cx.ledger.user(user).nodes().len()).sum()
+/// Octets that the lists of those who get news of a group take, or miss it.
+fn news_of(cx: &mut Cx<'_>, group: GroupNo) -> u64 {
+    let mut nodes = Fanout::new(UserNo(0));
+    for (user, _) in cx.ledger.group(group).joined() {
+        nodes.add_or_miss(cx, user, None);
+    }
+    cx.journal.work += nodes.nodes.len();
+    nodes.octets()
 }
-
-/// What the log takes of a group's news for each node at most: its number, twice if it is held back, or what its user misses.
-const OCTETS_OF_NEWS: u64 = 128;
 
 /// Room for a request's records: its data and some kilobytes of what goes with it.
 fn check_room(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {

@@ -1,8 +1,7 @@
 //! OhiEdit: to whom one shows that one is here.
 
-use super::post::reached;
 use super::{Done, Outcome, check_room, deny};
-use crate::base::UserNo;
+use crate::base::{Uid, UserNo};
 use crate::limits::PRESENCE_MAX;
 use crate::record::{Lane, Payload};
 use crate::relay::cx::{Cx, Me};
@@ -14,8 +13,9 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, users: &[Recipient<'_>], act: OhiAct)
     check_room(cx, 0)?;
     let mut named = Vec::with_capacity(users.len());
     for entry in users {
-        match reached(cx, me.user, &entry.id) {
-            Some(user) => named.push(user),
+        // Who is named and not reached is named nevertheless: the list is the user's, and what comes of it the other's.
+        match Uid::parse(&entry.id).and_then(|uid| cx.ledger.user_of(&uid)) {
+            Some(user) => named.push(user.no()),
             None => return deny(format!("for: user {} is unknown", entry.id.chars().take(64).collect::<String>())),
         }
     }
@@ -52,13 +52,23 @@ fn join(cx: &mut Cx<'_>, me: Me) -> bool {
     !old_dialect
 }
 
-/// Tells these users, as far as they are here, that `user` came or went.
+/// Tells these users, as far as they are here and `user` reaches them, that `user` came or went.
 pub(super) fn tell(cx: &mut Cx<'_>, user: UserNo, others: Vec<UserNo>, online: bool) {
-    let uid = cx.ledger.user(user).uid().to_string();
     for other in others {
-        let links: Vec<_> = cx.ledger.user(other).node_numbers().filter_map(|node| cx.online.link(node)).collect();
-        for link in links {
-            cx.send(link, reply::ohi(&uid, online));
+        if cx.ledger.reaches(user, other) {
+            show(cx, user, other, online);
         }
+    }
+}
+
+/// Tells one user that another came or went.
+pub(super) fn show(cx: &mut Cx<'_>, user: UserNo, other: UserNo, online: bool) {
+    let links: Vec<_> = cx.ledger.user(other).node_numbers().filter_map(|node| cx.online.link(node)).collect();
+    if links.is_empty() {
+        return;
+    }
+    let uid = cx.ledger.user(user).uid().to_string();
+    for link in links {
+        cx.send(link, reply::ohi(&uid, online));
     }
 }

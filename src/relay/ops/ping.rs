@@ -20,20 +20,18 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &str, from: Option<&str>, body: B
         return deny("from must identify sender");
     }
     let mut tally = recent(cx, me.user);
-    check_limits(cx, &tally)?;
-    let now = cx.now.wall.seconds();
-    let Some(user) = reached(cx, me.user, to) else {
-        tally.failures.push(now);
-        cx.append(&Record::Tally(tally));
-        return unknown(to);
-    };
+    check_pings(cx, &tally)?;
+    let user = reach(cx, me.user, to)?;
     let mut nodes = Fanout::new(me.user);
     if !nodes.add_if_fits(cx, user, None) {
         return full("to", to);
     }
     check_user_room(cx, user)?;
-    tally.pings.push(now);
-    tally.failures.clear();
+    tally.pings.push(cx.now.wall.seconds());
+    // One's own alias is no discovery.
+    if user != me.user {
+        tally.failures.clear();
+    }
     nodes.add_or_miss(cx, me.user, Some(me.node));
     let posted = cx.post(me.user, nodes, Lane::Normal, &Message::Ping { alias: from, to, body }, payload);
     cx.append(&Record::Tally(tally));
@@ -42,13 +40,25 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, to: &str, from: Option<&str>, body: B
 }
 
 /// Who has an alias and is reached by somebody.
-pub(super) fn reached(cx: &Cx<'_>, from: UserNo, alias: &str) -> Option<UserNo> {
+fn reached(cx: &Cx<'_>, from: UserNo, alias: &str) -> Option<UserNo> {
     let user = cx.ledger.user_by_alias(alias, cx.now.wall)?.no();
     cx.ledger.reaches(from, user).then_some(user)
 }
 
-/// Nobody has that alias, as far as the sender is told.
-pub(super) fn unknown<T>(alias: &str) -> Result<T, Stop> {
+/// Who has an alias, for somebody who reaches them. A failure is written down, so that it takes as long as success, and so
+/// that there are not too many.
+pub(super) fn reach(cx: &mut Cx<'_>, from: UserNo, alias: &str) -> Result<UserNo, Stop> {
+    let mut tally = recent(cx, from);
+    let most = cx.settings.quotas.failed_pings;
+    if tally.failures.len() >= most {
+        let after = after(&tally.failures, most);
+        return deny(format!("{} pings in a row have failed, try again after {after}", tally.failures.len()));
+    }
+    if let Some(user) = reached(cx, from, alias) {
+        return Ok(user);
+    }
+    tally.failures.push(cx.now.wall.seconds());
+    cx.append(&Record::Tally(tally));
     deny(format!("to: alias {} is unknown", shown(alias)))
 }
 
@@ -62,16 +72,16 @@ pub(super) fn recent(cx: &Cx<'_>, user: UserNo) -> TallyRecord {
     TallyRecord { user, pings, failures }
 }
 
-fn check_limits(cx: &Cx<'_>, tally: &TallyRecord) -> Result<(), Stop> {
-    let quotas = &cx.settings.quotas;
-    let after = |list: &[u32], most: usize| Wall::from_seconds(list[list.len() - most]).plus(PING_PERIOD).to_rfc3339();
-    if tally.pings.len() >= quotas.pings {
-        let (most, after) = (quotas.pings, after(&tally.pings, quotas.pings));
-        return deny(format!("ping limit of {most} in 24 hours is reached, try again after {after}"));
+fn check_pings(cx: &Cx<'_>, tally: &TallyRecord) -> Result<(), Stop> {
+    let most = cx.settings.quotas.pings;
+    if tally.pings.len() < most {
+        return Ok(());
     }
-    if tally.failures.len() >= quotas.failed_pings {
-        let after = after(&tally.failures, quotas.failed_pings);
-        return deny(format!("{} pings in a row have failed, try again after {after}", tally.failures.len()));
-    }
-    Ok(())
+    let after = after(&tally.pings, most);
+    deny(format!("ping limit of {most} in 24 hours is reached, try again after {after}"))
+}
+
+/// When there are fewer than `most` of these in 24 hours.
+fn after(list: &[u32], most: usize) -> String {
+    Wall::from_seconds(list[list.len() - most]).plus(PING_PERIOD).to_rfc3339()
 }

@@ -45,7 +45,12 @@ pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<F
             let group = group_of(cx, me, &recipient.id)?;
             let except = if recipient.kind == Some(TO_GROUP_AND_SELF) { None } else { Some(me.user) };
             for (user, member) in group.joined() {
-                if Some(user) != except && !cx.ledger.blocks(user, me.user) {
+                if Some(user) == except {
+                    continue;
+                }
+                if cx.ledger.blocks(user, me.user) {
+                    nodes.pretend(cx, user, &member.alias);
+                } else {
                     nodes.add_member(cx, user, &member.alias);
                 }
             }

@@ -23,8 +23,16 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, list: Option<&ReachList<'_>>, policy:
     let octets = (reach.block.len() + reach.allow.len()) * size_of::<Uid>();
     check_room(cx, octets as u64)?;
     if reach != before.unwrap_or(blank) {
+        let seen: Vec<UserNo> = cx.presence.seen_by(me.user).collect();
+        let reached: Vec<bool> = seen.iter().map(|other| cx.ledger.reaches(*other, me.user)).collect();
         cx.append(&Record::Reach(reach));
-        hide_strangers(cx, me.user);
+        // Who does not reach a user any more is not seen by the user either, and the other way round.
+        for (other, before) in seen.into_iter().zip(reached) {
+            let now = cx.ledger.reaches(other, me.user);
+            if now != before {
+                ohi_edit::show(cx, other, me.user, now);
+            }
+        }
     }
     Ok(Done::Nothing)
 }
@@ -63,15 +71,5 @@ fn set(list: &mut Vec<Uid>, uid: Uid, is_in: bool) {
         Ok(at) if !is_in => drop(list.remove(at)),
         Err(at) if is_in => list.insert(at, uid),
         Ok(_) | Err(_) => {}
-    }
-}
-
-/// Who does not reach a user any more is not seen by the user either.
-fn hide_strangers(cx: &mut Cx<'_>, user: UserNo) {
-    let strangers: Vec<UserNo> = cx.presence.seen_by(user).filter(|other| !cx.ledger.reaches(*other, user)).collect();
-    for other in strangers {
-        if cx.presence.hide(other, user) {
-            ohi_edit::tell(cx, other, vec![user], false);
-        }
     }
 }

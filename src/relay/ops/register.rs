@@ -1,7 +1,7 @@
 //! Register: a new user with a first device, if the site takes one.
 
 use super::account::{Bounds, add_alias, add_node, write_user};
-use super::{OCTETS_OF_NEWS, Stop, check_room, group_invite, login, news_of};
+use super::{Stop, check_room, group_invite, login, news_of};
 use crate::base::{GroupNo, InviteCode, LinkId, NodeNo, Uid, UserNo};
 use crate::record::{InviteRecord, Mode, Record, Role, SiteRecord, Standing, UserRecord};
 use crate::relay::cx::Cx;
@@ -36,7 +36,7 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<(), 
     }
     let invite = admitted(cx, link, wish)?;
     let groups = invite.iter().flat_map(|invite| &invite.groups);
-    let news: u64 = groups.map(|no| OCTETS_OF_NEWS * news_of(cx, cx.ledger.group(*no)) as u64 + HEADERS).sum();
+    let news: u64 = groups.map(|no| news_of(cx, *no) + HEADERS).sum();
     if check_room(cx, news).is_err() {
         log::debug!("{link}: register refused: storage full");
         return Err(Reason::RegisterFailure);
@@ -44,7 +44,7 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<(), 
     let uid = Uid::random(cx.entropy);
     let no = cx.ledger.next_user();
     let role = invite.as_ref().map_or(Role::Full, |invite| invite.role);
-    let mut user = UserRecord { no, uid, role, admin: false, aliases: Vec::new(), nodes: Vec::new(), next_node: NodeNo(0) };
+    let mut user = UserRecord { no, uid, role, admin: false, aliases: Vec::new(), nodes: Vec::new(), dropped: 0, next_node: NodeNo(0) };
     let Ok((node, secret)) = add_node(cx, &mut user, wish.label) else { return Err(Reason::RegisterFailure) };
     let mut troubles = Vec::new();
     match wish.alias.map_or(Ok(()), |alias| add_alias(cx, &mut user, alias, Bounds::default())) {
@@ -92,6 +92,9 @@ fn admitted(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<Option<Inv
         return Err(Reason::CodeGuessed);
     }
     let found = InviteCode::parse(code).map(|code| cx.ledger.invite(&code.digest()).filter(|invite| invite.is_good(cx.now.wall)));
+    // Whoever is suspended lets nobody in either.
+    let is_trusted = |invite: &&InviteRecord| invite.maker.is_none_or(|maker| cx.ledger.user(maker).role() != Role::Suspended);
+    let found = found.map(|invite| invite.filter(is_trusted));
     if let Some(Some(invite)) = found {
         return Ok(Some(invite.clone()));
     }

@@ -43,13 +43,15 @@ fn give_up(cx: &mut Cx<'_>, me: Me, alias: &str) -> Outcome {
     Ok(Done::Posted(drop_alias(cx, me.user, alias)))
 }
 
-/// The new device starts with a copy of everything queued for the one that asks, if one does.
+/// The new device starts with a copy of everything queued for the one that asks; with what waits for the oldest one if the
+/// operator asks.
 pub(super) fn new_node(cx: &mut Cx<'_>, user: UserNo, asks: Option<NodeNo>, label: &str) -> Result<(NodeNo, NodeSecret, Posted), Stop> {
     // Numbers rise by nanoseconds: most differences take three octets or four.
     const OCTETS_PER_ENTRY: u64 = 6;
     let mut lanes: Vec<(Lane, Vec<_>)> = Vec::new();
     let mut octets = 0;
-    if let Some(asks) = asks {
+    let oldest = cx.ledger.user(user).node_numbers().next();
+    if let Some(asks) = asks.or(oldest) {
         let queue = cx.ledger.queue(asks);
         if queue.len() > BACKLOG_TOTAL_MAX {
             return deny(format!("newnode cannot start with the {} messages that wait here: take some first", queue.len()));
@@ -66,7 +68,11 @@ pub(super) fn new_node(cx: &mut Cx<'_>, user: UserNo, asks: Option<NodeNo>, labe
             cx.append(&Record::Backlog(BacklogRecord { node, lane, messages: part.to_vec() }));
         }
     }
-    let nodes = Fanout::own(cx, user);
+    // The operator makes one for who has lost another, which may listen: the secret is for the new one alone.
+    let mut nodes = Fanout::own(cx, user);
+    if asks.is_none() {
+        nodes.nodes.retain(|other| *other == node);
+    }
     let told = secret.reveal();
     let posted = cx.post(user, nodes, Lane::Priority, &Message::NewNode { label, secret: &told }, Payload::EMPTY);
     Ok((node, secret, posted))

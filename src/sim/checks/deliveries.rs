@@ -1,25 +1,31 @@
 //! What goes out is what was put there, to those it is for, in order, not again without need, not before it is durable.
 
 use super::side::Out;
-use super::{Checked, Checks, Known, Moment, Oracle, ensure, fail};
+use super::{Checked, Checks, Ending, Known, Moment, Oracle, Sent, ensure, fail};
 use crate::limits::OUTPUT_MAX;
+use crate::sim::model::Lane;
 
 impl Checks {
     /// Checks the deliveries that were decided, now that the model knows their messages.
     pub(super) fn check_deliveries(&mut self, moment: Moment) -> Checked {
-        for (wire, seq, again) in std::mem::take(&mut self.deliveries) {
+        for sent in std::mem::take(&mut self.deliveries) {
+            let seq = sent.message;
             let Some(&Known { message, .. }) = self.known.get(&seq) else { return fail(Oracle::Privacy, format!("nobody posted {seq:x}")) };
-            self.check_delivery(wire, message, again, moment)?;
+            self.check_delivery(message, sent, moment)?;
         }
         Ok(())
     }
 
-    fn check_delivery(&mut self, wire: usize, message: usize, again: bool, moment: Moment) -> Checked {
+    fn check_delivery(&mut self, message: usize, Sent { wire, again, early, .. }: Sent, moment: Moment) -> Checked {
         let Some(side) = self.sides.get(&wire) else { return Ok(()) };
+        ensure(Oracle::Privacy, !side.dropped, || format!("message {message} goes to connection {wire}, whose node was dropped"))?;
         // What is decided for a link that ends in the same turn is nobody's business.
         let Some(node) = side.node else {
             return ensure(Oracle::Privacy, side.over || side.deaf, || format!("message {message} goes to nobody"));
         };
+        if self.model.nodes[node].dropped {
+            return ensure(Oracle::Privacy, early, || format!("message {message} goes to node {node}, which was dropped"));
+        }
         let (owes, acked_now) = (self.owes(node, message), self.recent.contains(&(node, message)));
         if again {
             let written = side.sent_here.get(&message).copied().flatten();
@@ -38,21 +44,34 @@ impl Checks {
             let oracle = if was_for { Oracle::Duplicates } else { Oracle::Privacy };
             return fail(oracle, format!("message {message} goes to node {node}, which does not owe an ack for it"));
         }
-        let urgent = self.model.messages[message].is_urgent();
-        let lane = usize::from(urgent);
+        let lane = self.model.lane(node, message);
+        ensure(Oracle::Cork, early || !self.model.is_corked(node, lane), || {
+            format!("message {message} goes to node {node}, which wants it kept back")
+        })?;
+        let in_lane = |no: usize| self.model.lane(node, no) == lane;
         let owed = &self.model.nodes[node].owed;
-        let from = side.position[lane].map_or(0, |last| owed.partition_point(|no| *no <= last));
-        let skipped = owed[from..].iter().take_while(|no| **no < message).find(|no| self.model.messages[**no].is_urgent() == urgent);
-        let in_order = side.position[lane].is_none_or(|last| last < message) && skipped.is_none();
+        let last = side.position.get(&lane).copied();
+        let from = last.map_or(0, |last| owed.partition_point(|no| *no <= last));
+        let skipped = owed[from..].iter().take_while(|no| **no < message).find(|no| in_lane(**no));
+        // Where no cork keeps anything back, all that is not news of the own account goes in the order of posting; what one sender posts
+        // does in any case.
+        let sender = |no: usize| &self.model.messages[no].header["from"];
+        let is_open = !self.model.is_corked(node, Lane::Held);
+        let ahead = |no: &&usize| {
+            let waits = **no < message && self.model.lane(node, **no) != Lane::Urgent && !side.sent_here.contains_key(no);
+            waits && lane != Lane::Urgent && (is_open || sender(**no) == sender(message))
+        };
+        let skipped = skipped.or_else(|| owed.iter().find(ahead));
+        let in_order = last.is_none_or(|last| last < message) && skipped.is_none();
         ensure(Oracle::Order, in_order, || {
             let show = |no: &usize| format!("{no} ({:x?}: {})", self.seqs.get(no), self.model.messages[*no].header);
-            let last = side.position[lane].as_ref().map(show);
+            let last = last.as_ref().map(show);
             format!("message {} goes to node {node} after {last:?}, and {:?} was due", show(&message), skipped.map(show))
         })?;
-        let in_flight = side.sent_here.keys().filter(|no| self.owes(node, **no) && self.model.messages[**no].is_urgent() == urgent).count();
+        let in_flight = side.sent_here.keys().filter(|no| self.owes(node, **no) && in_lane(**no)).count();
         ensure(Oracle::Limits, in_flight < self.window, || format!("{in_flight} messages are on their way to node {node}"))?;
         let side = self.sides.get_mut(&wire).expect("it was just there");
-        side.position[lane] = Some(message);
+        side.position.insert(lane, message);
         side.sent_here.insert(message, None);
         Ok(())
     }
@@ -130,17 +149,21 @@ impl Checks {
             // The last may be a takeover, which a login follows.
             (None, Some(_)) => since(side.heard) >= self.timeouts.idle.min(self.timeouts.takeover).as_nanos(),
         };
-        let stalled = side.blocked;
-        ensure(Oracle::Limits, late || stalled, || format!("connection {wire} is cut, and its time was not up: {side:?}"))?;
+        if let Some(node) = side.node.filter(|_| !late && !side.blocked) {
+            // It may have been dropped: that is known when the request is answered.
+            self.endings.push(Ending { wire, node, reason: None });
+        } else {
+            ensure(Oracle::Limits, late || side.blocked, || format!("connection {wire} is cut, and its time was not up: {side:?}"))?;
+        }
         let side = self.sides.get_mut(&wire).expect("it was just there");
         (side.over, side.deaf) = (true, true);
-        self.end(wire);
+        self.end(wire, moment);
         Ok(())
     }
 
     /// The relay has let go of a connection.
-    pub(super) fn dropped(&mut self, wire: usize) -> Checked {
-        self.end(wire);
+    pub(super) fn dropped(&mut self, wire: usize, moment: Moment) -> Checked {
+        self.end(wire, moment);
         let Some(side) = self.sides.remove(&wire) else { return Ok(()) };
         self.links.retain(|_, of| *of != wire);
         // Others' news may have piled up.

@@ -3,13 +3,19 @@
 //! [`Checks`] follows what the relay read, decided and wrote, in that order. It knows which requests the octets of a connection
 //! stand for, since the devices tell it; so it needs no parser of its own and believes none. What each file holds:
 //!
-//! - `decisions`: each answer is the model's, and so is each message that is put into the log: to whom, what, in one batch
+//! - `decisions`: each message that is put into the log is the model's: to whom, what, in one batch
+//! - `answers`: and so is each answer, in the protocol's words where it has some
+//! - `operator`: and what the operator is told
 //! - `deliveries`: what goes out is what was put there, to those it is for, in order, not again without need, not before it is durable
 //! - `restart`: what a crash left is a prefix of what was decided, with everything in it that anybody was told
+//! - `facts`: users, groups and the rest are the model's
 //! - `quiet`: bounds that hold at any time; and when nothing moves any more: nothing is owed, nothing is kept, presence is right
 
+mod answers;
 mod decisions;
 mod deliveries;
+mod facts;
+mod operator;
 mod quiet;
 mod restart;
 mod side;
@@ -20,12 +26,13 @@ use std::rc::Rc;
 
 pub(super) use self::side::{Item, Side};
 
+use self::answers::Registering;
 use self::decisions::Batch;
 use super::ask::{Ask, Speaks};
-use super::model::{MessageNo, Model, NodeNo, Readings, Told};
+use super::model::{MessageNo, Model, Nanos, Newcomer, NodeNo, Readings, Told, UserNo};
 use super::plan::Plan;
 use crate::base::LinkId;
-use crate::relay::Timeouts;
+use crate::relay::{Command, Timeouts};
 
 /// What is checked, one name for each promise.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,8 +59,14 @@ pub enum Oracle {
     Storage,
     /// Presence is the set of those who are here.
     Presence,
-    /// Users and groups are the model's.
+    /// Users and groups, and what is kept of them, are the model's.
     Groups,
+    /// Who may register does, as often as a code says; who was dropped or suspended comes no more.
+    Admission,
+    /// Nothing passes a cork, and all that it kept back comes when it ends.
+    Cork,
+    /// A full queue does not grow, and what is missed for that is told.
+    Quota,
     /// Every limit holds, and no link ends without a reason.
     Limits,
     /// When faults stop, everything comes to rest.
@@ -99,21 +112,78 @@ struct Known {
     len: usize,
 }
 
+/// The end of a node's link.
+#[derive(Clone, Debug)]
+struct Ending {
+    wire: usize,
+    node: NodeNo,
+    /// As it was told.
+    reason: Option<String>,
+}
+
+/// A delivery that was decided.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    wire: usize,
+    message: u64,
+    /// It went there before.
+    again: bool,
+    /// Before the request that is answered next changed anything.
+    early: bool,
+}
+
 /// What changed the model, to be done again from the last checkpoint after a crash.
 #[derive(Clone, Debug)]
 enum Step {
-    Register { uid: String, alias: String, label: String, speaks: Speaks },
-    Login { node: NodeNo, speaks: Speaks },
-    Announce { node: NodeNo },
-    Ask { node: NodeNo, ask: Rc<Ask> },
-    Ack { node: NodeNo, message: MessageNo },
-    End { node: NodeNo },
+    Register {
+        uid: String,
+        newcomer: Newcomer,
+    },
+    WrongCode,
+    Login {
+        node: NodeNo,
+        speaks: Speaks,
+    },
+    Announce {
+        node: NodeNo,
+    },
+    /// With the code that was made, if one was.
+    Ask {
+        node: NodeNo,
+        ask: Rc<Ask>,
+        code: Option<String>,
+    },
+    Command {
+        command: Command,
+        code: Option<String>,
+    },
+    Ack {
+        node: NodeNo,
+        message: MessageNo,
+    },
+    /// A user was told what was missed.
+    Missed {
+        user: UserNo,
+    },
+    End {
+        node: NodeNo,
+    },
+}
+
+/// One of them, when it was, and the record that makes it durable.
+#[derive(Clone, Debug)]
+struct Past {
+    step: Step,
+    wall: Nanos,
+    seq: u64,
 }
 
 /// The moment's circumstances.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: u64,
+    /// What the clock shows that may jump.
+    pub(super) wall: Nanos,
     /// The disk has little space or no descriptors, or had a short while ago: requests may be refused for that.
     pub(super) tight: bool,
 }
@@ -123,7 +193,7 @@ pub(super) struct Checks {
     pub(super) model: Model,
     /// The model as of `journal`'s beginning, when everything was durable.
     checkpoint: Model,
-    journal: Vec<(Step, u64)>,
+    journal: Vec<Past>,
     timeouts: Timeouts,
     window: usize,
     pub(super) sides: BTreeMap<usize, Side>,
@@ -142,8 +212,20 @@ pub(super) struct Checks {
     batch: Batch,
     /// A login's news should come next.
     announcing: Option<NodeNo>,
+    /// Who has just registered: more of the same batch may come.
+    registering: Option<Registering>,
+    /// Users who should be told now what they have missed.
+    due: BTreeSet<UserNo>,
+    /// What the operator has just asked for.
+    command: Option<(u64, Command)>,
+    /// Records on which answers to the operator depend.
+    tickets: BTreeMap<u64, u64>,
+    /// Links of nodes that have ended in this decision.
+    endings: Vec<Ending>,
+    /// How it is told that something is unknown, with a star for its name; by what was asked.
+    unknown: BTreeMap<(&'static str, &'static str), String>,
     /// Deliveries of which the model does not know the message yet.
-    deliveries: Vec<(usize, u64, bool)>,
+    deliveries: Vec<Sent>,
     told: Vec<Told>,
     /// The newest record that binds.
     binding: u64,
@@ -162,7 +244,7 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn new(plan: &Plan) -> Checks {
-        let model = Model::new(Readings::OURS, plan.message_max);
+        let model = Model::new(Readings::OURS, plan.settings());
         Checks {
             checkpoint: model.clone(),
             model,
@@ -180,6 +262,12 @@ impl Checks {
             recent: BTreeSet::new(),
             batch: Batch::default(),
             announcing: None,
+            registering: None,
+            due: BTreeSet::new(),
+            command: None,
+            tickets: BTreeMap::new(),
+            endings: Vec::new(),
+            unknown: BTreeMap::new(),
             deliveries: Vec::new(),
             told: Vec::new(),
             binding: 0,
@@ -203,19 +291,19 @@ impl Checks {
         self.model.nodes[node].owed.binary_search(&message).is_ok()
     }
 
-    fn record_step(&mut self, step: Step) {
-        let seq = self.batch.last.max(if matches!(step, Step::Announce { .. }) { self.last } else { 0 });
-        self.journal.push((step, seq));
+    /// The model has changed; the record makes that durable, if it is not zero.
+    fn record_step(&mut self, step: Step, seq: u64, moment: Moment) {
+        self.journal.push(Past { step, wall: moment.wall, seq });
     }
 
     /// Whoever was on a connection is here no longer.
-    fn end(&mut self, wire: usize) {
+    fn end(&mut self, wire: usize, moment: Moment) {
         let Some(side) = self.sides.get_mut(&wire) else { return };
         let Some(node) = side.node.take() else { return };
         if self.online.get(&node) == Some(&wire) {
             self.online.remove(&node);
             self.model.end(node);
-            self.record_step(Step::End { node });
+            self.record_step(Step::End { node }, 0, moment);
         }
     }
 }

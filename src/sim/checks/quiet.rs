@@ -24,7 +24,8 @@ impl Checks {
             else {
                 continue;
             };
-            let forgotten = side.sent_here.iter().find(|(message, at)| at.is_some() && self.owes(node, **message));
+            let is_due = |message: usize| self.owes(node, message) && !self.model.is_corked(node, self.model.lane(node, message));
+            let forgotten = side.sent_here.iter().find(|(message, at)| at.is_some() && is_due(**message));
             ensure(Oracle::Delivery, forgotten.is_none(), || format!("{forgotten:?} should have gone to node {node} again: {side:?}"))?;
         }
         Ok(())
@@ -44,8 +45,14 @@ impl Checks {
     /// Everybody is here and has acked everything, and a while has gone by.
     pub(in crate::sim) fn check_floor(&self, ledger: &Ledger, stats: Stats, segment_bytes: u64) -> Checked {
         ensure(Oracle::Storage, ledger.message_count() == 0, || format!("{} messages are kept, and none is owed", ledger.message_count()))?;
-        let members: usize = self.model.groups.values().map(std::collections::BTreeMap::len).sum();
-        let state = self.model.users.len() + self.model.groups.len() + members + self.model.nodes.len();
+        let model = &self.model;
+        for (no, user) in model.users.iter().enumerate() {
+            ensure(Oracle::Quota, user.missed.is_none(), || format!("user {no} has missed {:?}, and was not told", user.missed))?;
+        }
+        let members: usize = model.groups.values().map(|group| group.members.len()).sum();
+        let nodes = model.nodes.iter().filter(|node| !node.dropped).count();
+        // Of a user besides its own: reach, cork, tally, missed. Of the site: one.
+        let state = 5 * model.users.len() + model.groups.len() + members + nodes + model.site.codes.len() + model.retired.len() + 1;
         ensure(Oracle::Storage, stats.records <= state, || format!("{} records are kept for {state} things", stats.records))?;
         let most = 2 * stats.live_bytes + 2 * segment_bytes;
         ensure(Oracle::Storage, stats.disk_bytes <= most, || {

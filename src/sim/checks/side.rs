@@ -5,15 +5,14 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::sim::ask::{Ask, Speaks};
-use crate::sim::model::{MessageNo, NodeNo};
+use crate::sim::model::{Lane, MessageNo, Newcomer, NodeNo};
 
 /// What some of a device's octets mean.
 #[derive(Clone, Debug)]
 pub(in crate::sim) enum Item {
     Greeting,
     Register {
-        alias: String,
-        label: String,
+        newcomer: Newcomer,
     },
     Login {
         node: NodeNo,
@@ -57,6 +56,8 @@ pub(in crate::sim) struct Side {
     pub(super) closed: Option<u64>,
     /// The relay knows that it is over, or has cut it.
     pub(super) over: bool,
+    /// Its node was dropped: nothing goes there any more.
+    pub(super) dropped: bool,
     /// What is sent, with the number of the octet that completes it.
     items: VecDeque<(u64, Item)>,
     sent: u64,
@@ -77,7 +78,7 @@ pub(in crate::sim) struct Side {
     /// When something was last written.
     pub(super) written: u64,
     /// The newest message that was sent here, in each lane.
-    pub(super) position: [Option<MessageNo>; 2],
+    pub(super) position: BTreeMap<Lane, MessageNo>,
     /// What was decided to be sent here, and when the last of it was written.
     pub(super) sent_here: BTreeMap<MessageNo, Option<u64>>,
     /// The relay was seen to wait for the device to read.
@@ -102,6 +103,7 @@ impl Side {
             heard: now,
             closed: None,
             over: false,
+            dropped: false,
             items: VecDeque::new(),
             sent: 0,
             read: 0,
@@ -113,7 +115,7 @@ impl Side {
             outgoing: VecDeque::new(),
             spoken: Vec::new(),
             written: now,
-            position: [None; 2],
+            position: BTreeMap::new(),
             sent_here: BTreeMap::new(),
             blocked: false,
         }

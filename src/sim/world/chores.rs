@@ -28,6 +28,9 @@ impl World {
         if self.chores.chance(self.plan.jumps, 100) {
             let span = *self.chores.pick(&[MILLI, SECOND, 3600 * SECOND, 86400 * SECOND]);
             let jump = self.chores.between(0, 2 * span) as i64 - span as i64;
+            // What ended by the clock must not begin again: the protocol does not say what then.
+            let back = self.time().wall.0.saturating_sub(self.checks.model.ended()) as i64;
+            let jump = jump.max(-back);
             self.note(|| format!("wall clock jumps by {jump} ns"));
             self.wall_offset += jump;
         }

@@ -1,9 +1,10 @@
 //! Members and strangers: when devices connect, speak, hear and go.
 
 use super::{Event, World};
+use crate::record::Mode;
 use crate::sim::ask::frame;
 use crate::sim::checks::{Checked, Item, Oracle, Violation};
-use crate::sim::device::{Device, News, Words};
+use crate::sim::device::{Device, Door, News, Words};
 use crate::sim::plan::SECOND;
 use crate::sim::workload;
 
@@ -16,10 +17,12 @@ impl World {
         self.devices[device].armed = None;
         match self.devices[device].wire {
             None if self.devices[device].return_at <= now => {
+                let door = self.door(device);
+                let from = door.from;
                 let (plan, work) = (&self.plan, &mut self.work);
                 // The numbering is chosen before the connection is known.
-                let words = self.devices[device].connect(self.next_wire, now, plan, work);
-                let wire = self.open(Some(device));
+                let words = self.devices[device].connect(self.next_wire, door, now, plan, work);
+                let wire = self.open(Some(device), from);
                 self.note(|| format!("device {device} opens connection {wire}"));
                 words.into_iter().for_each(|words| self.say(wire, words));
             }
@@ -29,6 +32,16 @@ impl World {
         }
         self.arm(device);
         Ok(())
+    }
+
+    /// Where a device knocks from, and with which code if it has to register.
+    fn door(&mut self, device: usize) -> Door {
+        let Some(extensions) = &self.plan.extensions else { return Door::default() };
+        let is_new = self.devices[device].node.is_none();
+        let open = self.checks.model.site.mode(self.time().wall.0) == Mode::Open;
+        let has_code = is_new && self.work.chance(if open { 1 } else { 4 }, 5);
+        let code = has_code.then(|| workload::code(&self.codes, extensions.wrong_codes, &mut self.work));
+        Door { from: Some(workload::address(&mut self.work)), code }
     }
 
     pub(super) fn leave(&mut self, device: usize, wire: usize) {
@@ -69,9 +82,10 @@ impl World {
                 return self.hang_up(wire);
             }
         }
+        let wall = self.time().wall.0;
         let (plan, model) = (&self.plan, &self.checks.model);
         let Some(node) = self.devices[device].node else { return };
-        let words = self.devices[device].speak(now, plan, &mut self.work, |prng| workload::ask(model, node, plan, prng));
+        let words = self.devices[device].speak(now, plan, &mut self.work, |prng| workload::ask(model, node, plan, wall, prng));
         for words in words {
             if let Some(Item::Ask { id, ask }) = &words.item {
                 let (id, ask) = (id.clone(), ask.clone());
@@ -94,6 +108,7 @@ impl World {
                 News::Over => lives = false,
                 News::Registered => self.devices[device].node = self.node_of(&self.devices[device].secret),
                 News::Another(secret) => self.meet(device, secret),
+                News::Code(code) => self.codes.push(code),
             }
         }
         words.into_iter().for_each(|words| self.say(wire, words));
@@ -110,11 +125,15 @@ impl World {
         if self.devices.iter().any(|other| other.secret == secret) {
             return;
         }
+        self.set_up(self.devices[device].uid.clone(), secret);
+    }
+
+    pub(super) fn set_up(&mut self, uid: String, secret: String) {
         let node = self.node_of(&secret);
         let at = self.now.get() + self.work.between(0, 2 * self.plan.away);
-        let mut other = Device::new(String::new(), self.devices[device].uid.clone(), secret, at);
+        let mut other = Device::new(String::new(), uid, secret, at);
         other.node = node;
-        other.calm = self.devices[device].calm;
+        other.calm = self.calm.then_some(1);
         self.add_device(other);
     }
 }

@@ -6,6 +6,7 @@
 mod chores;
 mod members;
 mod network;
+mod operator;
 mod process;
 mod rest;
 
@@ -49,6 +50,8 @@ enum Event {
     Leave(usize),
     /// Something happens to disk or clock.
     Chore,
+    /// The operator wants something.
+    Operator,
 }
 
 /// How the process will end next.
@@ -131,6 +134,10 @@ pub(super) struct World {
     pub(super) checks: Checks,
     devices: Vec<Device>,
     registrations: usize,
+    /// Codes that people were given.
+    codes: Vec<String>,
+    /// How many commands there were.
+    tickets: u64,
     /// Turns since anything happened.
     idle_turns: u64,
     tight_until: u64,
@@ -171,6 +178,8 @@ impl World {
             log: Log::default(),
             devices: Vec::new(),
             registrations: 0,
+            codes: Vec::new(),
+            tickets: 0,
             idle_turns: 0,
             tight_until: 0,
             starved: false,
@@ -204,6 +213,7 @@ impl World {
         if self.plan.strangers > 0 {
             self.plan_event(SECOND, Event::Stranger);
         }
+        self.open_site()?;
         let mut events = 0;
         while self.checks.requests < self.plan.requests && events < EVENTS_MAX {
             self.step()?;
@@ -252,7 +262,8 @@ impl World {
     /// The time of a turn.
     fn time(&self) -> Now {
         let mono = self.now.get() - self.mono_base;
-        let drift = (self.now.get() as i64 / SECOND as i64) * self.plan.drift;
+        // Not by leaps, which might put the clock back.
+        let drift = (i128::from(self.now.get()) * i128::from(self.plan.drift) / i128::from(SECOND)) as i64;
         let wall = (EPOCH + self.now.get() as i64 + drift + self.wall_offset).max(1);
         Now { mono: Mono(mono), wall: Wall(wall as u64) }
     }
@@ -316,6 +327,7 @@ impl World {
                 self.chore();
                 Ok(())
             }
+            Event::Operator => self.operate(),
         }
     }
 }

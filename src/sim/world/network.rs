@@ -1,6 +1,7 @@
 //! Connections: what is on its way on them, and what happens to them.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::{Entry, Event, World};
@@ -14,14 +15,14 @@ use crate::sim::plan::{MICRO, SECOND};
 use crate::sim::workload;
 
 impl World {
-    pub(super) fn open(&mut self, device: Option<usize>) -> usize {
+    pub(super) fn open(&mut self, device: Option<usize>, from: Option<IpAddr>) -> usize {
         let number = self.next_wire;
         self.next_wire += 1;
         let wire = Wire::new(self.plan.receive_buffer, self.plan.send_buffer, self.now.get());
         let wire = Rc::new(RefCell::new(wire));
         let end = End { wire: wire.clone(), number, log: self.log.clone(), now: self.now.clone() };
         let time = self.time();
-        let slot = self.server().open(end, Layer::Plain, None, time);
+        let slot = self.server().open(end, Layer::Plain, from, time);
         let link = LinkId { slot: slot as u32, generation: self.opened };
         self.opened += 1;
         self.wires.insert(number, Entry { wire, slot, device, coming_up: false, followed: false, coming_down: false });
@@ -162,7 +163,7 @@ impl World {
         if self.calm {
             return;
         }
-        let wire = self.open(None);
+        let wire = self.open(None, None);
         let (octets, goes) = workload::stranger(&self.checks.model, &mut self.work);
         self.note(|| format!("a stranger opens connection {wire}"));
         self.say(wire, Words { octets, item: None });

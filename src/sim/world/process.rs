@@ -23,7 +23,7 @@ impl World {
         if self.starved || free < 5 * u64::from(self.segment_max) {
             self.tight_until = self.now.get() + TIGHT_AFTER;
         }
-        Moment { now: self.now.get(), tight: self.now.get() < self.tight_until }
+        Moment { now: self.now.get(), wall: self.time().wall.0, tight: self.now.get() < self.tight_until }
     }
 
     pub(super) fn turn(&mut self) -> Checked {
@@ -116,6 +116,7 @@ impl World {
     pub(super) fn after_turn(&mut self, moment: Moment) -> Checked {
         let durable = self.server().store().durable().0;
         self.checks.end_turn(moment, durable)?;
+        self.hear_answers(durable)?;
         self.checks.check_limits(moment.now)?;
         if self.counts.turns.is_multiple_of(SAMPLE) {
             self.look_closely()?;
@@ -129,10 +130,12 @@ impl World {
 
     /// Everything that takes a while to check.
     pub(super) fn look_closely(&mut self) -> Checked {
+        let wall = self.time().wall.0;
         let server = self.server.as_ref().expect("a process runs");
         server.relay().check_invariants();
         server.store().check_invariants();
-        self.checks.check_facts(server.relay().ledger())?;
+        self.checks.model.at(wall);
+        self.checks.check_facts(server.relay().ledger(), wall)?;
         self.checks.check_queues(server.relay().ledger(), None)
     }
 
@@ -237,7 +240,7 @@ impl World {
                 return Err(Violation { oracle: Oracle::Replay, what });
             }
         }
-        self.checks.restarted(&facts.ledger, durable)?;
+        self.checks.restarted(&facts.ledger, durable, self.time().wall.0)?;
         self.serve(facts, options);
         self.choose_fate();
         Ok(())

@@ -31,10 +31,11 @@ impl World {
         }
         self.wires.values_mut().for_each(|entry| entry.device = None);
         // Who could not be told its secret finds it on a slip of paper, and who never got in gives up.
-        self.devices.retain(|device| device.node.is_some());
+        let model = &self.checks.model;
+        self.devices.retain(|device| device.node.is_some_and(|node| !model.nodes[node].dropped));
         let now = self.now.get();
         for (node, secret) in self.checks.secrets.clone() {
-            if self.devices.iter().all(|device| device.node != Some(node)) {
+            if !self.checks.model.nodes[node].dropped && self.devices.iter().all(|device| device.node != Some(node)) {
                 let uid = self.checks.model.users[self.checks.model.nodes[node].user].uid.clone();
                 let mut device = Device::new(String::new(), uid, secret, now);
                 device.node = Some(node);
@@ -42,8 +43,10 @@ impl World {
             }
         }
         self.agenda.clear();
+        self.settle_site()?;
         for device in 0..self.devices.len() {
             self.devices[device].calm = Some(1);
+            self.devices[device].forget_corks();
             self.devices[device].armed = None;
             self.devices[device].lose(now, &self.plan, &mut self.work);
             self.arm(device);
@@ -85,12 +88,14 @@ impl World {
         let segment = u64::from(self.segment_max);
         self.trace.note(0, || format!("{:?}", server.store().stats()));
         self.checks.check_floor(server.relay().ledger(), server.store().stats(), segment)?;
-        for device in &self.devices {
+        let here = |device: &&Device| device.node.is_some_and(|node| !self.checks.model.nodes[node].dropped);
+        let mut nodes = BTreeSet::new();
+        for device in self.devices.iter().filter(here) {
             let node = device.node.expect("who is nobody has given up");
             self.checks.check_presence(node, &device.sees)?;
+            nodes.insert(node);
         }
-        let nodes: BTreeSet<usize> = self.devices.iter().filter_map(|device| device.node).collect();
-        if nodes.len() != self.checks.model.nodes.len() {
+        if nodes.len() != self.checks.model.nodes.iter().filter(|node| !node.dropped).count() {
             return Err(Violation { oracle: Oracle::Liveness, what: "some nodes never came".into() });
         }
         // A twin of the disk tells the same.

@@ -1,9 +1,15 @@
 //! What members ask for, what hostile ones send, and what strangers say at the door.
 
+mod codes;
+mod extended;
+mod operator;
+
 use serde_json::json;
 
+pub(super) use self::codes::{address, code};
+pub(super) use self::operator::{command, opening};
 use super::ask::{Ask, Part, Speaks, frame};
-use super::model::{Model, NodeNo};
+use super::model::{Model, Nanos, NodeNo};
 use super::plan::Plan;
 use super::prng::Prng;
 
@@ -43,17 +49,18 @@ fn gid(group: usize) -> String {
 }
 
 /// A request that this node could make.
-pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, prng: &mut Prng) -> Ask {
+pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, now: Nanos, prng: &mut Prng) -> Ask {
+    if let Some(extensions) = plan.extensions.as_ref().filter(|extensions| extensions.share > 0)
+        && prng.chance(extensions.share, 100)
+    {
+        return extended::ask(model, node, plan, now, prng);
+    }
     let user = model.nodes[node].user;
-    let any_name = |prng: &mut Prng| prng.pick(&NAMES).to_string();
-    let alias_of = |user: usize, prng: &mut Prng| {
-        let aliases = &model.users[user].aliases;
-        if aliases.is_empty() || prng.chance(1, 20) { any_name(prng) } else { prng.pick(aliases).clone() }
-    };
+    let alias_of = |user, prng: &mut Prng| alias_of(model, user, prng);
     let own = alias_of(user, prng);
-    let group = if plan.groups == 0 || prng.chance(1, 20) { any_name(prng) } else { gid(prng.index(plan.groups)) };
+    let group = some_group(plan, prng);
     match prng.roll(100) {
-        0..=3 => Ask::NewAlias(any_name(prng)),
+        0..=3 => Ask::NewAlias { name: any_name(prng), uses: None, expires: None },
         4..=7 if model.nodes_of(user).len() < plan.nodes_of_one => Ask::NewNode(format!("node {}", model.nodes.len())),
         8..=17 => {
             let to = (0..=prng.index(3)).map(|_| some_uid(model, prng)).collect();
@@ -80,6 +87,20 @@ pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, prng: &mut Prng) -> 
         }
         _ => Ask::Post { to: recipients(model, plan, prng), part: data(plan, prng) },
     }
+}
+
+fn any_name(prng: &mut Prng) -> String {
+    prng.pick(&NAMES).to_string()
+}
+
+/// A name of a user, or any.
+fn alias_of(model: &Model, user: usize, prng: &mut Prng) -> String {
+    let aliases = &model.users[user].aliases;
+    if aliases.is_empty() || prng.chance(1, 20) { any_name(prng) } else { prng.pick(aliases).name.clone() }
+}
+
+fn some_group(plan: &Plan, prng: &mut Prng) -> String {
+    if plan.groups == 0 || prng.chance(1, 20) { any_name(prng) } else { gid(prng.index(plan.groups)) }
 }
 
 fn edit(model: &Model, gid: String, own: String, prng: &mut Prng) -> Ask {
