@@ -209,7 +209,7 @@ impl Extensions {
         if prng.chance(1, 3) {
             (quotas.pings, quotas.failed_pings) = (prng.between(1, 8) as usize, prng.between(1, 4) as usize);
         }
-        if prng.chance(1, 3) {
+        if prng.chance(1, 4) {
             (quotas.group_members, quotas.groups) = (prng.between(2, 5) as usize, prng.between(1, 3) as usize);
         }
         if prng.chance(1, 4) {

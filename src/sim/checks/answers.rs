@@ -10,7 +10,7 @@ use super::{Checked, Checks, Ending, Item, Moment, Oracle, Step, Violation, ensu
 use crate::base::Wall;
 use crate::record::Role;
 use crate::sim::ask::Ask;
-use crate::sim::model::{Done, Listing, MessageNo, Newcomer, NodeNo, Refusal, Told};
+use crate::sim::model::{Done, Listing, MessageNo, Newcomer, NodeNo, RECEIVES_ONLY, Refusal, Told};
 
 /// What a disk without space makes of a request.
 pub(super) const STORAGE_FULL: &str = "storage full, try again later";
@@ -41,9 +41,16 @@ impl Checks {
             ("info", Some(Item::Login { node })) => return self.logged_in(wire, node, &header, moment),
             ("ack" | "result", Some(Item::Ask { id, ask })) if header["id"] == *id => self.answered(wire, &ask, &header, moment)?,
             ("quit", item) => return self.quit(wire, &header, item, moment),
+            // An account that may receive only is told so before anything is looked at.
+            ("ack", Some(Item::Last { .. })) if header["error"] == RECEIVES_ONLY && self.may_only_receive(wire) => {}
             (_, item) => return unasked(&format!("where {item:?} waits")),
         }
         self.done(wire, moment)
+    }
+
+    fn may_only_receive(&self, wire: usize) -> bool {
+        let node = self.sides.get(&wire).and_then(|side| side.node);
+        node.is_some_and(|node| self.model.users[self.model.nodes[node].user].role == Role::Receive)
     }
 
     /// The first that waited is answered.
@@ -151,13 +158,13 @@ impl Checks {
         match &outcome {
             Err(refusal) => {
                 // A failed ping is counted, whoever it was for: or the time that it takes would tell what the words do not.
-                let counts = matches!((&**ask, refusal), (Ask::Ping { .. }, Refusal::Unknown(..)));
+                let counts = matches!((&**ask, refusal), (Ask::Ping { .. } | Ask::Invite { .. }, Refusal::Unknown(..)));
                 ensure(Oracle::Atomicity, counts == (batch.last > 0), || format!("a record tells of it: {}; {}", !counts, wrong()))?;
                 let oracle = if matches!(refusal, Refusal::Unknown(..)) { Oracle::Privacy } else { Oracle::Answers };
                 ensure(oracle, error.is_some_and(|error| self.says(ask, refusal, error)), wrong)
             }
             Ok(Done { result: Some(listing), .. }) => {
-                ensure(Oracle::Answers, header["op"] == "result" && is_listing(header, listing), wrong)
+                ensure(Oracle::Answers, header["op"] == "result" && self.is_listing(header, listing), wrong)
             }
             Ok(Done { message, full, .. }) => {
                 let id = message.map(|message| json!(self.seqs.get(&message).map(|seq| format!("{seq:016x}"))));
@@ -181,6 +188,28 @@ impl Checks {
                 *known == words
             }
         }
+    }
+
+    /// Whether a result has these entries, besides what only the relay can know.
+    fn is_listing(&self, header: &Value, listing: &Listing) -> bool {
+        let Some(list) = header["list"].as_array() else { return false };
+        let mut came = list.clone();
+        for entry in &mut came {
+            let Some(entry) = entry.as_object_mut() else { return false };
+            let times = ["made", "seen", "oldest"].into_iter().all(|key| entry.remove(key).is_none_or(|time| time.is_string()));
+            if !times || entry.remove("code").is_some() != (listing.what == "invite") {
+                return false;
+            }
+        }
+        let mut predicted = listing.entries.clone();
+        for entries in [&mut came, &mut predicted] {
+            if listing.what == "aliases" {
+                *entries = self.model.in_order(entries, |entry| entry["alias"].as_str().unwrap_or_default());
+            } else if !listing.ordered {
+                entries.sort_by_key(Value::to_string);
+            }
+        }
+        header["what"] == listing.what && header.get("cursor").is_none() && came == predicted
     }
 
     fn quit(&mut self, wire: usize, header: &Value, item: Option<Item>, moment: Moment) -> Checked {
@@ -244,25 +273,6 @@ fn kind(ask: &Ask) -> &'static str {
         Ask::List { .. } => "list",
         _ => "post",
     }
-}
-
-/// Whether a result has these entries, besides what only the relay can know.
-fn is_listing(header: &Value, listing: &Listing) -> bool {
-    let Some(list) = header["list"].as_array() else { return false };
-    let mut came = list.clone();
-    for entry in &mut came {
-        let Some(entry) = entry.as_object_mut() else { return false };
-        let times = ["made", "seen", "oldest"].into_iter().all(|key| entry.remove(key).is_none_or(|time| time.is_string()));
-        if !times || entry.remove("code").is_some() != (listing.what == "invite") {
-            return false;
-        }
-    }
-    let mut predicted = listing.entries.clone();
-    if !listing.ordered {
-        came.sort_by_key(Value::to_string);
-        predicted.sort_by_key(Value::to_string);
-    }
-    header["what"] == listing.what && header.get("cursor").is_none() && came == predicted
 }
 
 /// Whether an ack lists just these members, each by one of these aliases.

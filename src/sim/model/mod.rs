@@ -67,8 +67,8 @@ pub struct Readings {
     pub own_alias_is_acked: bool,
     /// Whether who is only invited to a group may change the alias there.
     pub invitee_changes_alias: bool,
-    /// Whether it is decided once for a request whose queue is full, or for each of its messages.
-    pub full_is_decided_once: bool,
+    /// Whether it is decided once for a message and the note of it whose queue is full.
+    pub note_misses_with_message: bool,
 }
 
 impl Readings {
@@ -78,7 +78,7 @@ impl Readings {
         init_replaces: false,
         own_alias_is_acked: true,
         invitee_changes_alias: true,
-        full_is_decided_once: true,
+        note_misses_with_message: true,
     };
 }
 
@@ -180,9 +180,9 @@ impl Model {
         let (user, speaks) = (self.nodes[node].user, self.nodes[node].link.as_ref().expect("it is online").speaks);
         if self.users[user].role == Role::Receive && writes_to_others(ask) {
             let large = ask.data_len() as u64 > self.settings.message_max;
-            return Err(if large { Refusal::Any } else { Refusal::Words("this account may receive only".into()) });
+            return Err(if large { Refusal::Any } else { Refusal::Words(RECEIVES_ONLY.into()) });
         }
-        if self.readings.full_is_decided_once {
+        if self.readings.note_misses_with_message && matches!(ask, Ask::PostNotify { .. }) {
             self.full = Some((0..self.users.len()).filter(|user| self.is_full(*user)).collect());
         }
         let large = ask.data_len() as u64 > self.settings.message_max;
@@ -246,7 +246,10 @@ impl Model {
     }
 }
 
-/// What an account that may receive only may not do.
+/// What an account is told that may receive only.
+pub const RECEIVES_ONLY: &str = "this account may receive only";
+
+/// What such an account may not do.
 fn writes_to_others(ask: &Ask) -> bool {
     matches!(ask, Ask::Post { .. } | Ask::PostNotify { .. } | Ask::Ping { .. } | Ask::Invite { .. } | Ask::Code { .. })
 }

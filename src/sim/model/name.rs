@@ -108,6 +108,15 @@ impl Model {
         if reserved { Err(Refusal::Any) } else { Ok(()) }
     }
 
+    /// A user's aliases in an order in which they can be compared: the oldest first, and those at the end that were had before, as the
+    /// protocol does not say how old they are then.
+    pub fn in_order<T: Clone>(&self, aliases: &[T], name: impl Fn(&T) -> &str) -> Vec<T> {
+        let (mut old, mut new): (Vec<T>, Vec<T>) = aliases.iter().cloned().partition(|alias| self.retired.contains_key(name(alias)));
+        old.sort_by(|one, other| name(one).cmp(name(other)));
+        new.extend(old);
+        new
+    }
+
     /// Who is found by an alias now.
     pub fn owner(&self, alias: &str) -> Option<UserNo> {
         self.users.iter().position(|user| user.aliases.iter().any(|own| own.name == alias))

@@ -1,9 +1,9 @@
 //! What members ask for of the protocol's second part.
 
-use super::{NAMES, alias_of, any_name, some_group, some_uid, text};
+use super::{alias_of, any_name, some_group, some_uid, text};
 use crate::base::Wall;
 use crate::sim::ask::Ask;
-use crate::sim::model::{Model, Nanos, NodeNo, UserNo};
+use crate::sim::model::{Model, Nanos, NodeNo, Standing, UserNo, standing};
 use crate::sim::plan::{Plan, SECOND};
 use crate::sim::prng::Prng;
 
@@ -18,9 +18,11 @@ const WHAT: [&str; 11] = ["account", "nodes", "aliases", "groups", "roster", "qu
 /// A request that this node could make.
 pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, now: Nanos, prng: &mut Prng) -> Ask {
     let user = model.nodes[node].user;
-    match prng.roll(100) {
+    // Who has no name cannot do much.
+    let roll = if model.users[user].aliases.is_empty() && prng.chance(1, 3) { 0 } else { prng.roll(100) };
+    match roll {
         0..=13 => {
-            let name = if prng.chance(1, 3) { own_alias(model, user, prng) } else { name(prng) };
+            let name = if prng.chance(1, 3) { own_alias(model, user, prng) } else { name(user, prng) };
             let uses = prng.chance(2, 3).then(|| *prng.pick(&[1, 1, 2, 3, 1_000_000, 0]));
             let expires = prng.chance(1, 2).then(|| time(plan, now, prng));
             Ask::NewAlias { name, uses, expires }
@@ -31,7 +33,7 @@ pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, now: Nanos, prng: &m
         38..=53 => {
             let what = *prng.pick(&WHAT);
             let cursor = prng.chance(1, 40).then(|| "no cursor".to_owned());
-            let gid = (what == "roster" || prng.chance(1, 20)).then(|| some_group(plan, prng));
+            let gid = (what == "roster" || prng.chance(1, 20)).then(|| known_group(model, user, plan, prng));
             Ask::List { what, cursor, gid }
         }
         54..=65 => {
@@ -51,11 +53,11 @@ pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, now: Nanos, prng: &m
         78..=83 => {
             let uses = prng.chance(1, 2).then(|| *prng.pick(&[1, 2, 100, 0, 101]));
             let expires = prng.chance(1, 2).then(|| time(plan, now, prng));
-            Ask::Code { uses, expires, gid: prng.chance(1, 2).then(|| some_group(plan, prng)) }
+            Ask::Code { uses, expires, gid: prng.chance(1, 2).then(|| known_group(model, user, plan, prng)) }
         }
         84..=91 => {
             let guest = prng.index(model.users.len());
-            let (gid, from, to) = (some_group(plan, prng), own_alias(model, user, prng), alias_of(model, guest, prng));
+            let (gid, from, to) = (known_group(model, user, plan, prng), own_alias(model, user, prng), alias_of(model, guest, prng));
             Ask::Invite { gid, from: Some(from), to, text: text(prng) }
         }
         _ => {
@@ -66,8 +68,13 @@ pub(super) fn ask(model: &Model, node: NodeNo, plan: &Plan, now: Nanos, prng: &m
     }
 }
 
-fn name(prng: &mut Prng) -> String {
-    if prng.chance(1, 10) { (*prng.pick(&ODD_NAMES)).to_owned() } else { (*prng.pick(&NAMES)).to_owned() }
+/// A name to take: one that only this user ever wants, one that many do, or an odd one.
+fn name(user: UserNo, prng: &mut Prng) -> String {
+    match prng.roll(10) {
+        0 => (*prng.pick(&ODD_NAMES)).to_owned(),
+        1..=4 => any_name(prng),
+        _ => format!("name {} of {user}", prng.roll(4)),
+    }
 }
 
 fn own_alias(model: &Model, user: UserNo, prng: &mut Prng) -> String {
@@ -108,10 +115,15 @@ fn some_node(model: &Model, user: UserNo, own: NodeNo, prng: &mut Prng) -> Strin
     if nodes.is_empty() || prng.chance(1, 10) { own.to_string() } else { prng.pick(&nodes).to_string() }
 }
 
+/// A group: most often one that the user has joined.
+fn known_group(model: &Model, user: UserNo, plan: &Plan, prng: &mut Prng) -> String {
+    let known: Vec<&String> =
+        model.groups.iter().filter(|(_, group)| standing(group, user) == Some(Standing::Joined)).map(|(gid, _)| gid).collect();
+    if known.is_empty() || prng.chance(1, 8) { some_group(plan, prng) } else { (*prng.pick(&known)).clone() }
+}
+
 fn in_group(model: &Model, user: UserNo, plan: &Plan, prng: &mut Prng) -> Ask {
-    // Most often one that the user has to do with.
-    let known = model.groups_of(user);
-    let gid = if known.is_empty() || prng.chance(1, 10) { some_group(plan, prng) } else { (*prng.pick(&known)).to_owned() };
+    let gid = known_group(model, user, plan, prng);
     if prng.chance(1, 2) {
         let some = |words: &[&'static str], prng: &mut Prng| prng.chance(1, 2).then(|| *prng.pick(words));
         let post = *prng.pick(&["members", "moderators", "anyone", "members", "anyone"]);
