@@ -14,7 +14,8 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, until: Option<&str>, users: Option<&[
     let all = users.is_none();
     let mut from = users.map_or(Ok(Vec::new()), reach::uids)?;
     // Of those who were named before something may be held, and what they post next must not overtake it.
-    if holds && !all || cx.user(me).node_numbers().any(|node| cx.ledger.queue(node).owed_count(Lane::Held) > 0) {
+    let was_named = before.as_ref().is_some_and(|cork| !cork.all);
+    if holds && !all && was_named || cx.user(me).node_numbers().any(|node| cx.ledger.queue(node).owed_count(Lane::Held) > 0) {
         from.extend(before.iter().flat_map(|cork| &cork.from));
     }
     from.sort_unstable();

@@ -59,7 +59,8 @@ impl Checks {
         let is_open = !self.model.is_corked(node, Lane::Held);
         let ahead = |no: &&usize| {
             let waits = **no < message && self.model.lane(node, **no) != Lane::Urgent && !side.sent_here.contains_key(no);
-            waits && lane != Lane::Urgent && (is_open || sender(**no) == sender(message))
+            // What was acked before a crash and is owed again has been there before.
+            waits && lane != Lane::Urgent && !self.risen.contains(&(node, **no)) && (is_open || sender(**no) == sender(message))
         };
         let skipped = skipped.or_else(|| owed.iter().find(ahead));
         let in_order = last.is_none_or(|last| last < message) && skipped.is_none();

@@ -229,6 +229,8 @@ pub(super) struct Checks {
     told: Vec<Told>,
     /// The newest record that binds.
     binding: u64,
+    /// Messages that a node had acked, and owes again since a crash.
+    risen: BTreeSet<(NodeNo, MessageNo)>,
     /// The newest record.
     last: u64,
     /// The newest record on which anything that left depends.
@@ -271,6 +273,7 @@ impl Checks {
             deliveries: Vec::new(),
             told: Vec::new(),
             binding: 0,
+            risen: BTreeSet::new(),
             last: 0,
             left: 0,
             secrets: BTreeMap::new(),

@@ -70,6 +70,7 @@ impl Checks {
                     .get(&(node, message))
                     .is_some_and(|record| crash.is_some_and(|durable| record.is_none_or(|seq| seq > durable)));
                 ensure(Oracle::Monotony, lazily, || format!("node {node} is owed {risen:x} again, which it has acked for good"))?;
+                self.risen.insert((node, message));
                 let list = &mut self.model.nodes[node].owed;
                 list.insert(list.partition_point(|no| *no < message), message);
                 let list = &mut self.checkpoint.nodes[node].owed;

@@ -141,6 +141,18 @@ impl Model {
         Refusal::first(&troubles).map(|()| named)
     }
 
+    /// A message is kept back from these nodes, as the relay has found.
+    pub fn hold(&mut self, no: MessageNo, held: &BTreeSet<NodeNo>) {
+        let message = Rc::make_mut(&mut self.messages[no]);
+        for node in &message.to {
+            let _ = self.nodes[*node].held.remove(&no);
+        }
+        message.held = held.clone();
+        for node in held {
+            self.nodes[*node].held.insert(no);
+        }
+    }
+
     /// Puts a message into the queues of these nodes. Returns it, and the users who miss it.
     pub(super) fn post(&mut self, from: UserNo, mut header: Value, part: &Part, fan: &Fan) -> (MessageNo, BTreeSet<UserNo>) {
         header["from"] = json!(self.users[from].uid);

@@ -486,11 +486,14 @@ impl Run<'_> {
         }
         if op == "ack" {
             let keys: Vec<&str> = frame.head.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-            let known = match keys[..] {
-                ["id", "op"] | ["error", "id", "op"] | ["id", "msgid", "op", "posted"] => true,
-                ["full", "id", "msgid", "op", "posted"] | ["full", "fullmore", "id", "msgid", "op", "posted"] => true,
-                _ => false,
-            };
+            let known = matches!(
+                keys[..],
+                ["id", "op"]
+                    | ["error", "id", "op"]
+                    | ["id", "msgid", "op", "posted"]
+                    | ["full", "id", "msgid", "op", "posted"]
+                    | ["full", "fullmore", "id", "msgid", "op", "posted"]
+            );
             if !known {
                 return Err("an ack has id, and msgid with posted (and full, and fullmore), or error".into());
             }
