@@ -161,9 +161,10 @@ enum Step {
         node: NodeNo,
         message: MessageNo,
     },
-    /// A user was told what was missed.
+    /// A user was told what was missed; the message is kept back from these.
     Missed {
         user: UserNo,
+        held: BTreeSet<NodeNo>,
     },
     End {
         node: NodeNo,

@@ -99,7 +99,10 @@ fn apply(model: &mut Model, step: Step, wall: Nanos) {
             code.iter().for_each(|code| model.name_code(code));
         }
         Step::Ack { node, message } => _ = model.ack(node, message),
-        Step::Missed { user } => model.tell_missed(user),
+        Step::Missed { user, held } => {
+            model.tell_missed(user);
+            model.hold(&held);
+        }
         Step::End { node } => model.end(node),
     }
 }

@@ -141,8 +141,9 @@ impl Model {
         Refusal::first(&troubles).map(|()| named)
     }
 
-    /// A message is kept back from these nodes, as the relay has found.
-    pub fn hold(&mut self, no: MessageNo, held: &BTreeSet<NodeNo>) {
+    /// The newest message is kept back from these nodes, as the relay has found.
+    pub fn hold(&mut self, held: &BTreeSet<NodeNo>) {
+        let no = self.messages.len() - 1;
         let message = Rc::make_mut(&mut self.messages[no]);
         for node in &message.to {
             let _ = self.nodes[*node].held.remove(&no);
