@@ -37,10 +37,10 @@ fn a_seed_is_the_same_world_every_time() {
 }
 
 /// Plants a bug in worlds one after the other until the check that is there for it notices. Others may notice it elsewhere.
-fn is_noticed(plant: Plant, oracle: Oracle) {
+fn is_noticed(plant: Plant, oracle: Oracle, world: fn(Plan) -> Plan) {
     let mut others = BTreeSet::new();
-    for seed in 0..100 {
-        match run(&Plan::draw(seed).shorter(), plant, false).violation {
+    for seed in 0..200 {
+        match run(&world(Plan::draw(seed)), plant, false).violation {
             Some(violation) if violation.oracle == oracle => return,
             other => others.extend(other.map(|violation| violation.oracle)),
         }
@@ -49,17 +49,18 @@ fn is_noticed(plant: Plant, oracle: Oracle) {
 }
 
 macro_rules! noticed {
-    ($($test:ident: $plant:ident by $oracle:ident,)*) => {
+    ($world:ident: $($test:ident: $plant:ident by $oracle:ident,)*) => {
         $(
             #[test]
             fn $test() {
-                is_noticed(Plant::$plant, Oracle::$oracle);
+                is_noticed(Plant::$plant, Oracle::$oracle, Plan::$world);
             }
         )*
     };
 }
 
 noticed! {
+    shorter:
     a_recipient_that_is_left_out: LostRecipient by Delivery,
     a_message_to_somebody_else: Misrouted by Privacy,
     messages_in_the_wrong_order: Swapped by Order,
@@ -78,4 +79,32 @@ noticed! {
     messages_that_never_leave: Mute by Liveness,
     an_answer_to_something_else: WrongAnswer by Answers,
     a_panic: Panic by Panic,
+}
+
+noticed! {
+    extended:
+    a_post_past_a_block: Trespass by Privacy,
+    a_ping_that_tells_of_a_block: Tactless by Privacy,
+    presence_past_a_block: Glimpse by Presence,
+    a_block_that_the_log_lacks: LostBlock by Groups,
+    a_site_that_is_open_to_anybody: OpenDoor by Admission,
+    wrong_codes_without_end: LooseGuesses by Admission,
+    a_code_used_too_often: EndlessCode by Admission,
+    a_wrong_code_that_costs_less_than_a_right_one: QuietRefusal by Admission,
+    a_failed_ping_that_costs_less_than_one_that_is_accepted: QuietRefusal by Atomicity,
+    a_dropped_node_that_stays: Lingering by Admission,
+    a_dropped_node_that_still_gets_something: Ghost by Privacy,
+    a_dropped_node_that_rises_again: LivingNode by Groups,
+    a_role_that_the_log_lacks: EqualRoles by Groups,
+    an_alias_used_too_often: EndlessAlias by Groups,
+    a_message_that_passes_a_cork: Leaking by Cork,
+    a_message_that_should_be_kept_back: Unheld by Cork,
+    what_was_kept_back_and_never_comes: Stuck by Liveness,
+    what_was_kept_back_and_comes_late: HeldLast by Order,
+    a_cork_written_down_wrong: LostCork by Cork,
+    a_queue_that_takes_too_much: LooseQueue by Quota,
+    a_notice_with_a_wrong_number: Miscounted by Quota,
+    a_notice_that_is_forgotten: LostMissed by Quota,
+    pings_beyond_the_limit: LoosePings by Answers,
+    rules_that_the_log_lacks: LostRules by Groups,
 }

@@ -13,7 +13,7 @@ use crate::relay::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
 /// Whether worlds use the protocol's second part.
 const EXTENDED: bool = true;
 /// Whether sites have rules of their own for names.
-const STRICT_NAMES: bool = false;
+const STRICT_NAMES: bool = true;
 
 /// How a disk's power or process ends.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +168,14 @@ impl Plan {
     /// The same world, cut short: for builds without optimisation.
     pub fn shorter(self) -> Plan {
         Plan { requests: self.requests.min(60), users: self.users.min(4), ..self }
+    }
+
+    /// The same world, cut short, in which most is about the protocol's second part: for bugs in that.
+    pub fn extended(mut self) -> Plan {
+        if let Some(extensions) = &mut self.extensions {
+            extensions.share = 60;
+        }
+        Plan { requests: self.requests.min(300), users: self.users.min(4), ..self }
     }
 
     /// What an operator would have set.

@@ -146,8 +146,8 @@ impl Checks {
         let batch = std::mem::take(&mut self.batch);
         ensure(Oracle::Atomicity, batch.ended || batch.last == 0, || format!("the batch of {ask:?} has no end"))?;
         self.compare(from, batch.messages).map_err(|violation| Violation {
+            oracle: if outcome == Err(Refusal::Full) { Oracle::Quota } else { violation.oracle },
             what: format!("node {node} asks {ask:?}, predicted {outcome:?}, answered {header}: {}", violation.what),
-            ..violation
         })?;
         let code = header["list"][0]["code"].as_str().filter(|_| matches!(**ask, Ask::Code { .. })).map(str::to_owned);
         if let Some(code) = code.as_ref().filter(|_| outcome.is_ok()) {

@@ -2,8 +2,11 @@
 //!
 //! Most spoil what the relay decided before it is granted, as a bug in the relay would.
 
+mod extended;
+
+use self::extended::Spy;
 use crate::base::{LinkId, Seq};
-use crate::record::{CursorRecord, Mark, Record, Standing};
+use crate::record::{CursorRecord, Mark, Mode, Record, Standing};
 use crate::relay::{Effect, Settings};
 
 /// A bug.
@@ -46,6 +49,52 @@ pub enum Plant {
     WrongAnswer,
     /// The relay panics at its fiftieth decision.
     Panic,
+    /// Whoever is blocked gets through to a queue.
+    Trespass,
+    /// Who pings somebody who has blocked them is told so.
+    Tactless,
+    /// Who is blocked is still seen.
+    Glimpse,
+    /// After a restart those who were blocked are not.
+    LostBlock,
+    /// Anybody may register, whatever the site says.
+    OpenDoor,
+    /// One more wrong code is heard from an address.
+    LooseGuesses,
+    /// After a restart a code has a use more.
+    EndlessCode,
+    /// A refusal that should be written down, so that its time does not tell what it was, is not.
+    QuietRefusal,
+    /// A node that was dropped keeps its link.
+    Lingering,
+    /// The link of a node that was dropped gets what comes next.
+    Ghost,
+    /// After a restart a node that was dropped is there again.
+    LivingNode,
+    /// After a restart all accounts may do everything.
+    EqualRoles,
+    /// After a restart an alias has a use more.
+    EndlessAlias,
+    /// What should be kept back goes out at once.
+    Leaking,
+    /// What should be kept back is written down as if it were not.
+    Unheld,
+    /// What was kept back does not come.
+    Stuck,
+    /// What was kept back comes after something else.
+    HeldLast,
+    /// After a restart a cork is another.
+    LostCork,
+    /// A queue takes one message more than it may.
+    LooseQueue,
+    /// Who missed something is told a wrong number.
+    Miscounted,
+    /// After a restart nobody has missed anything.
+    LostMissed,
+    /// One ping more is accepted.
+    LoosePings,
+    /// After a restart a group has its old rules.
+    LostRules,
 }
 
 /// Does what a [`Plant`] says to effects.
@@ -54,16 +103,22 @@ pub(super) struct Saboteur {
     count: u64,
     last_link: Option<LinkId>,
     late: Vec<Effect>,
+    spy: Spy,
 }
 
 impl Plant {
     pub(super) fn saboteur(self) -> Saboteur {
-        Saboteur { plant: self, count: 0, last_link: None, late: Vec::new() }
+        Saboteur { plant: self, count: 0, last_link: None, late: Vec::new(), spy: Spy::default() }
     }
 
     pub(super) fn spoil_settings(self, settings: &mut Settings) {
-        if self == Plant::WideWindow {
-            settings.window += 1;
+        match self {
+            Plant::WideWindow => settings.window += 1,
+            Plant::OpenDoor => settings.register = Mode::Open,
+            Plant::LooseGuesses => settings.quotas.wrong_codes += 1,
+            Plant::LooseQueue => settings.quotas.queue_messages += 1,
+            Plant::LoosePings => settings.quotas.pings += 1,
+            _ => {}
         }
     }
 }
@@ -77,7 +132,14 @@ impl Saboteur {
 
     pub(super) fn spoil(&mut self, effects: &mut Vec<Effect>) {
         match self.plant {
-            Plant::Nothing | Plant::LyingDisk | Plant::WideWindow | Plant::OpenGate => {}
+            Plant::Nothing
+            | Plant::LyingDisk
+            | Plant::WideWindow
+            | Plant::OpenGate
+            | Plant::OpenDoor
+            | Plant::LooseGuesses
+            | Plant::LooseQueue
+            | Plant::LoosePings => {}
             Plant::LostRecipient => self.records(effects, |record| match record {
                 Record::Message(message) if message.to.len() > 1 => message.to.pop().is_some(),
                 _ => false,
@@ -147,6 +209,7 @@ impl Saboteur {
                 self.count += effects.len() as u64;
                 assert!(self.count < 50, "a planted panic");
             }
+            plant => self.spy.spoil(plant, effects),
         }
     }
 
