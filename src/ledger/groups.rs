@@ -194,8 +194,13 @@ impl Groups {
             assert_eq!([count(Standing::Joined), count(Standing::Invited)], [group.joined, group.invited], "{:?}", group.no);
             assert_eq!(moderators, group.moderators, "{:?}: only who joined moderates", group.no);
         }
-        let joined: usize = self.all.iter().map(|group| group.joined).sum();
-        assert_eq!(joined, self.of_user.values().map(|belongs| belongs.joined).sum::<usize>());
+        let mut joined: HashMap<UserNo, usize> = HashMap::new();
+        for (user, _) in self.all.iter().flat_map(Group::joined) {
+            *joined.entry(user).or_default() += 1;
+        }
+        for (user, _) in self.all.iter().flat_map(Group::members) {
+            assert_eq!(self.joined_by(user), joined.get(&user).copied().unwrap_or(0), "{user:?}: groups joined");
+        }
     }
 
     pub(super) fn next(&self) -> GroupNo {

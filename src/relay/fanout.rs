@@ -10,6 +10,11 @@ use crate::base::{NodeNo, UserNo};
 use crate::limits::FULL_NAMED_MAX;
 use crate::wire::reply::Full;
 
+/// Octets of a record's list that a node takes, at most.
+pub(super) const PER_NODE: u64 = 5;
+/// Octets that a note of a missed message takes, at most.
+pub(super) const PER_MISSED: u64 = 128;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Fanout {
@@ -131,10 +136,8 @@ impl Fanout {
 
     /// Octets that the record takes for all of them, and for what is noted of those who miss it, at most.
     pub(super) fn octets(&self) -> u64 {
-        const PER_NODE: u64 = 5;
         // All nodes may be told by a bit each that they are held back.
         const HELD_PER_OCTET: u64 = 8;
-        const PER_MISSED: u64 = 128;
         let nodes = self.nodes.len() as u64;
         PER_NODE * nodes + nodes.div_ceil(HELD_PER_OCTET) + PER_MISSED * self.missed.len() as u64
     }

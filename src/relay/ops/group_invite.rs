@@ -80,6 +80,10 @@ fn check_new_group(cx: &Cx<'_>, me: Me, gid: &str) -> Result<(), Stop> {
     if cx.ledger.retired(gid).is_some() {
         return deny(format!("gid {gid} is already taken"));
     }
+    let most = cx.settings.quotas.group_members;
+    if most < 2 {
+        return deny(format!("gid: a group would have two members, and {most} is the most"));
+    }
     if let Err(sentence) = cx.names.check("gid", gid, cx.user(me).is_admin()) {
         return deny(sentence);
     }

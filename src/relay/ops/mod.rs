@@ -26,7 +26,7 @@ mod tmtprev;
 mod user_edit;
 
 use super::cx::{Cx, Me, Posted};
-use super::fanout::Fanout;
+use super::fanout::{self, Fanout};
 use super::session::Reason;
 use super::upload::Data;
 use crate::base::{GroupNo, LinkId, UserNo};
@@ -254,14 +254,17 @@ fn check_group_room(cx: &mut Cx<'_>, gid: &str, len: u64) -> Result<(), Stop> {
     check_room(cx, len + news)
 }
 
-/// Octets that the lists of those who get news of a group take, or miss it.
+/// Octets that the lists of those who get news of a group take, or what is noted of who misses it.
 fn news_of(cx: &mut Cx<'_>, group: GroupNo) -> u64 {
-    let mut nodes = Fanout::new(UserNo(0));
+    let mut octets = 0;
+    let mut count = 0;
     for (user, _) in cx.ledger.group(group).joined() {
-        nodes.add_or_miss(cx, user, None);
+        let nodes = cx.ledger.user(user).nodes().len();
+        count += nodes;
+        octets += if cx.is_full(user) { fanout::PER_MISSED } else { nodes as u64 * (fanout::PER_NODE + 1) };
     }
-    cx.journal.work += nodes.nodes.len();
-    nodes.octets()
+    cx.journal.work += count;
+    octets
 }
 
 /// Room for a request's records: its data and some kilobytes of what goes with it.

@@ -143,11 +143,9 @@ impl Checks {
             (node.dropped, self.model.users[node.user].role == Role::Suspended)
         };
         for Ending { wire, node, reason } in std::mem::take(&mut self.endings) {
-            let right = match (is_out(node), reason.as_deref()) {
-                ((true, _), None | Some("node dropped")) => true,
-                ((_, true), Some("account suspended")) => true,
-                _ => false,
-            };
+            let (dropped, suspended) = is_out(node);
+            let right = dropped && matches!(reason.as_deref(), None | Some("node dropped"))
+                || suspended && reason.as_deref() == Some("account suspended");
             ensure(Oracle::Limits, right, || format!("the link of node {node} ends, reason {reason:?}"))?;
             if let Some(side) = self.sides.get_mut(&wire) {
                 side.dropped = self.model.nodes[node].dropped;

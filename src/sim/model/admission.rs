@@ -201,5 +201,5 @@ pub(super) fn read_code(typed: &str) -> Option<String> {
     let values: Option<Vec<usize>> = text.chars().map(|c| ALPHABET.find(c)).collect();
     let values = values.filter(|values| values.len() == 15)?;
     let sum: usize = values.iter().enumerate().map(|(at, value)| (at + 1) * value).sum();
-    (sum % 23 == 0).then_some(text)
+    sum.is_multiple_of(23).then_some(text)
 }

@@ -133,5 +133,5 @@ fn in_group(model: &Model, user: UserNo, plan: &Plan, prng: &mut Prng) -> Ask {
     }
     let listed = model.listed(&gid);
     let to = if listed.is_empty() { any_name(prng) } else { (*prng.pick(&listed)).to_owned() };
-    Ask::Moderator { gid, to, role: *prng.pick(&["moderator", "moderator", "member", "member", "king"]) }
+    Ask::Moderator { gid, to, role: ["moderator", "moderator", "member", "member", "king"][prng.index(5)] }
 }
