@@ -43,6 +43,8 @@ impl Checks {
             ("quit", item) => return self.quit(wire, &header, item, moment),
             // An account that may receive only is told so before anything is looked at.
             ("ack", Some(Item::Last { .. })) if header["error"] == RECEIVES_ONLY && self.may_only_receive(wire) => {}
+            // So is who sends data for which there is no space, whatever it would have been.
+            ("ack", Some(Item::Last { .. })) if header["error"] == STORAGE_FULL && moment.tight => {}
             (_, item) => return unasked(&format!("where {item:?} waits")),
         }
         self.done(wire, moment)
