@@ -11,16 +11,19 @@ mod model_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use mnm::base::LinkId;
-use mnm::relay::{Fault, Input, Settings};
+use mnm::base::{LinkId, Wall};
+use mnm::record::Role;
+use mnm::relay::{Command, Fault, Input, Lookalikes, NameRules, Quotas, Settings, Whom};
 use mnm::sim::ask::encode;
 use mnm::wire::{Dialect, Request, RequestLimits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::core::{Core, Frame};
-use crate::model_support::model::{Ask, Done, MessageNo, NodeNo, Out, Part, Predictor, Readings, Refusal, Speaks};
-use crate::model_support::step::{BREAKS, CHUNK, Data, GROUPS, NAMES, NODES_OF_ONE_MAX, Name, PASSES, Step, To, USERS, step};
+use crate::model_support::model::{Ask, Done, Listing, MessageNo, NodeNo, Out, Part, Predictor, Readings, Refusal, Speaks};
+use crate::model_support::step::{
+    BREAKS, CHUNK, Data, ENDS, GROUPS, NAMES, NODES_OF_ONE_MAX, Name, PASSES, RULES, Step, To, USERS, WHAT, step,
+};
 
 struct World {
     core: Option<Core>,
@@ -45,8 +48,10 @@ struct Stamp {
 }
 
 impl World {
-    fn new(readings: Readings, window: usize) -> World {
-        let settings = Settings { window, chunk: CHUNK, ..Settings::default() };
+    fn new(readings: Readings, window: usize, quotas: Quotas) -> World {
+        // How names look is tried elsewhere.
+        let names = NameRules { reserved: Vec::new(), lookalikes: Lookalikes::Allow, ..NameRules::default() };
+        let settings = Settings { window, chunk: CHUNK, quotas, names, ..Settings::default() };
         let mut world = World {
             core: Some(Core::new(settings.clone())),
             model: Predictor::new(readings, settings.clone()),
@@ -111,6 +116,17 @@ impl World {
         self.core().say(link, &speaks.latch().to_string(), b"");
     }
 
+    /// When something ends.
+    fn end(&mut self, ends: Option<usize>) -> Option<String> {
+        let now = self.core().now.wall.0;
+        ends.map(|ends| Wall(now.saturating_add_signed(ENDS[ends] * 1_000_000)).to_rfc3339())
+    }
+
+    /// Uids of members; one in so many is nobody's.
+    fn uids(&self, users: &[usize]) -> Vec<String> {
+        users.iter().map(|user| if user % 12 == 11 { "%".repeat(32) } else { self.uid(user % USERS) }).collect()
+    }
+
     fn user(&self, node: NodeNo) -> usize {
         self.model.nodes[node].user
     }
@@ -173,12 +189,68 @@ impl World {
 
     fn run(&mut self, step: &Step) {
         match step {
-            Step::NewAlias { node, name } => {
-                self.ask(*node, |_, _| Some(Ask::NewAlias { name: NAMES[*name].to_owned(), uses: None, expires: None }))
+            Step::NewAlias { node, name, uses, ends } => {
+                let (name, uses, expires) = (NAMES[*name].to_owned(), *uses, self.end(*ends));
+                self.ask(*node, |_, _| Some(Ask::NewAlias { name, uses, expires }));
+            }
+            Step::DropAlias { node, name } => self.ask(*node, |world, node| Some(Ask::DropAlias(world.own(node, name)?))),
+            Step::DropNode { node, which } => self.ask(*node, |world, node| {
+                let nodes: Vec<NodeNo> = world.model.nodes_of(world.user(node)).into_iter().collect();
+                // One in so many is somebody else's.
+                let number = if which % 8 == 0 { which % 9 } else { nodes[which / 8 % nodes.len()] };
+                Some(Ask::DropNode { number: number.to_string(), uid: None })
+            }),
+            Step::Rules { node, group, rules } => self.ask(*node, |world, node| {
+                let [invite, post, roster] = rules.map(|rule| rule.map(|rule| RULES[rule]));
+                let gid = world.gid(node, *group, &Name::None);
+                (invite.is_some() || post.is_some() || roster.is_some()).then_some(Ask::Rules { gid, invite, post, roster })
+            }),
+            Step::Moderator { node, group, to, role } => self.ask(*node, |world, node| {
+                let gid = world.gid(node, *group, to);
+                let to = world.listed(&gid, to)?;
+                Some(Ask::Moderator { gid, to, role: ["moderator", "member", "king"][*role] })
+            }),
+            Step::List { node, what, group } => self.ask(*node, |world, node| {
+                let what = WHAT[*what];
+                Some(Ask::List { what, cursor: None, gid: (what == "roster").then(|| world.gid(node, *group, &Name::None)) })
+            }),
+            Step::Reach { node, act, to, policy } => self.ask(*node, |world, node| {
+                // The relay takes who blocks oneself by their word, and the protocol does not.
+                let own = world.uid(world.user(node));
+                let whom: Vec<String> = world.uids(to).into_iter().filter(|uid| *uid != own).collect();
+                let act = ["block", "allow", "clear", "clear"].get(*act).copied().filter(|_| !whom.is_empty());
+                let policy = policy.map(|policy| ["any", "none", "any"][policy]);
+                let whom = if act.is_some() { whom } else { Vec::new() };
+                (act.is_some() || policy.is_some()).then_some(Ask::Reach { act, whom, policy })
+            }),
+            Step::Cork { node, ends, to } => {
+                let until = self.end(*ends);
+                self.ask(*node, |world, _| {
+                    let from = if until.is_some() { world.uids(to) } else { Vec::new() };
+                    Some(Ask::Cork { until, from })
+                });
+            }
+            Step::Code { node, uses, ends, group } => {
+                let (uses, expires) = (*uses, self.end(*ends));
+                self.ask(*node, |world, node| {
+                    Some(Ask::Code { uses, expires, gid: group.map(|group| world.gid(node, group, &Name::None)) })
+                });
+            }
+            Step::Operator { user, what } => {
+                let whom = Whom::Uid(self.uid(*user));
+                let command = match what {
+                    0 => Command::Role(whom, Role::Receive),
+                    1 => Command::Admin(whom, true),
+                    _ => Command::Role(whom, Role::Full),
+                };
+                let wall = self.core().now.wall.0;
+                self.model.command(wall, &command);
+                self.core().input(Input::Command { ticket: 0, command: command.clone() });
+                self.compare(&format!("{command:?}"));
             }
             Step::NewNode { node } => self.ask(*node, |world, node| {
                 let user = world.user(node);
-                let count = world.model.nodes.iter().filter(|node| node.user == user).count();
+                let count = world.model.nodes_of(user).len();
                 (count < NODES_OF_ONE_MAX).then(|| Ask::NewNode(format!("node {}", world.model.nodes.len())))
             }),
             Step::Ohi { node, to, act } => self.ask(*node, |world, _| {
@@ -239,7 +311,8 @@ impl World {
             Step::Pass { how_long } => {
                 let millis = PASSES[*how_long];
                 self.core().pass(millis * 1_000_000);
-                let silent = self.model.pass(millis);
+                let wall = self.core().now.wall.0;
+                let silent = self.model.pass(millis, wall);
                 for node in &silent {
                     let link = self.links.remove(node).expect("it was online");
                     if !self.core().closed.contains(&link) {
@@ -284,7 +357,29 @@ impl World {
         self.say(node, &header.to_string(), &body);
         let wall = self.core().now.wall.0;
         self.model.ask(wall, node, &id, &ask);
+        self.part_with_dropped(node);
         self.compare(&format!("node {node} of user {} asks {header}", self.user(node)));
+    }
+
+    /// Links of nodes that were dropped have ended; who dropped itself was told so.
+    fn part_with_dropped(&mut self, asker: NodeNo) {
+        let dropped: Vec<NodeNo> = self.links.keys().copied().filter(|node| self.model.nodes[*node].dropped).collect();
+        for node in dropped {
+            let link = self.links.remove(&node).expect("it is online");
+            let mut came = self.core().take(link);
+            let predicted = self.model.sent.remove(&node).unwrap_or_default();
+            let quit = json!({ "op": "quit", "error": "node dropped" });
+            let right = if node == asker {
+                came.pop().is_some_and(|frame| frame.header == quit) && self.compare_link(came, predicted).is_ok()
+            } else {
+                came.is_empty()
+            };
+            if !right || !self.core().closed.contains(&link) {
+                self.fail(&format!("node {node} was dropped by node {asker}, and its link goes on"));
+            }
+            self.core().disconnect(link);
+            self.ended.insert(link);
+        }
     }
 
     fn say(&mut self, node: NodeNo, header: &str, body: &[u8]) {
@@ -357,6 +452,10 @@ impl World {
         let uid = self.uid(self.user(node));
         let half_open = self.model.half_open(node);
         let link = self.core().login(&uid, &secret);
+        if self.model.nodes[node].dropped {
+            self.refused(link, "login failed", &format!("node {node} logs in, and was dropped"));
+            return self.compare("nobody is let in");
+        }
         let old = self.links.get(&node).copied();
         if let Some(old) = old {
             if !half_open {
@@ -401,7 +500,8 @@ impl World {
         core.settle();
         let now = core.now;
         let mut core = core.restart(self.settings.clone(), |seq| survivors >> (seq.0 % 64) & 1 == 1);
-        if !clock_steps_back {
+        // What ended by the clock must not begin again: the protocol does not say what then.
+        if !clock_steps_back || self.model.ended() > 0 {
             core.now = now;
         }
         self.core = Some(core);
@@ -490,16 +590,49 @@ impl World {
                 }
                 header == *predicted
             }
+            Out::Ack { id, outcome: Ok(Done { result: Some(listing), .. }) } => {
+                header["op"] == "result" && header["id"] == **id && header["what"] == *listing.what && self.is_listing(&header, listing)
+            }
             Out::Ack { id, outcome } => {
+                let full = outcome.as_ref().is_ok_and(|done| !done.full.is_empty());
+                if header.as_object_mut().and_then(|map| map.remove("full")).is_some() != full {
+                    return false;
+                }
                 let mut keys = vec!["op", "id"];
                 keys.extend(if outcome.is_err() { vec!["error"] } else { vec![] });
                 keys.extend(if let Ok(Done { message: Some(_), .. }) = outcome { vec!["msgid", "posted"] } else { vec![] });
                 let same = header["op"] == "ack" && header["id"] == **id && header.as_object().is_some_and(|map| map.len() == keys.len());
-                let says = |refusal: &Refusal| !matches!(refusal, Refusal::Words(words) if header["error"] != **words);
+                let says = |refusal: &Refusal| {
+                    let error = header["error"].as_str().unwrap_or_default();
+                    match refusal {
+                        Refusal::Any => true,
+                        Refusal::Words(words) => error == words,
+                        Refusal::Until(words) => error.starts_with(words.as_str()),
+                        Refusal::Unknown(what, name) => error.ends_with(&format!("{what} {name} is unknown")),
+                        Refusal::Full => error.ends_with(" is full, try again later"),
+                    }
+                };
                 same && keys.iter().all(|key| header[*key].is_string()) && outcome.as_ref().err().is_none_or(says)
             }
             Out::Message(_) => false,
         }
+    }
+
+    /// Whether a result has these entries, besides what only the relay can know.
+    fn is_listing(&self, header: &Value, listing: &Listing) -> bool {
+        let mut came = header["list"].as_array().cloned().unwrap_or_default();
+        for entry in came.iter_mut().filter_map(Value::as_object_mut) {
+            ["made", "seen", "oldest", "code"].iter().for_each(|key| _ = entry.remove(*key));
+        }
+        let mut predicted = listing.entries.clone();
+        for entries in [&mut came, &mut predicted] {
+            if listing.what == "aliases" {
+                *entries = self.model.in_order(entries, |entry| entry["alias"].as_str().unwrap_or_default());
+            } else if !listing.ordered {
+                entries.sort_by_key(Value::to_string);
+            }
+        }
+        came == predicted
     }
 
     fn compare_message(&mut self, message: MessageNo, frame: Frame) -> Result<(), String> {
@@ -517,10 +650,12 @@ impl World {
             let secret = header["nodeid"].as_str().ok_or("no nodeid")?.to_owned();
             predicted["nodeid"] = json!(self.secrets.entry(node).or_insert(secret));
         }
-        if let Some(post) = predicted["postid"].as_str().and_then(|id| id.strip_prefix("id of ")) {
-            let post = post.parse::<MessageNo>().expect("a message's number");
-            self.stamp(post, &header["postid"], &Value::Null, None)?;
-            predicted["postid"] = header["postid"].clone();
+        for key in ["postid", "first", "last"] {
+            if let Some(post) = predicted[key].as_str().and_then(|id| id.strip_prefix("id of ")) {
+                let post = post.parse::<MessageNo>().expect("a message's number");
+                self.stamp(post, &header[key], &Value::Null, None)?;
+                predicted[key] = header[key].clone();
+            }
         }
         if header != predicted || frame.data != self.model.messages[message].data {
             return Err(format!("predicted message {message} {predicted}, came {header}"));
@@ -549,10 +684,15 @@ impl World {
 
     /// Everybody comes and acks everything, until nothing is owed; but for nodes whose secret was acked before it was seen.
     fn drain(&mut self) {
+        // Corks end.
+        self.core().pass(600_000_000_000);
+        let wall = self.core().now.wall.0;
+        self.model.pass(600_000, wall);
+        self.model.sent.clear();
         let owed = |world: &World, node: &NodeNo| world.secrets.contains_key(node) && !world.model.nodes[*node].owed.is_empty();
         while (0..self.model.nodes.len()).any(|node| owed(self, &node)) {
             for node in 0..self.model.nodes.len() {
-                if !self.links.contains_key(&node) {
+                if !self.links.contains_key(&node) && !self.model.nodes[node].dropped {
                     self.login(node, Speaks::Draft2020);
                 }
                 while let Some(&message) = self.model.nodes[node].owed.iter().find(|message| self.stamps.contains_key(message)) {
@@ -566,6 +706,20 @@ impl World {
         self.run(&Step::Commit);
     }
 }
+
+/// Limits that are soon met.
+const TIGHT: Quotas = Quotas {
+    pings: 4,
+    failed_pings: 2,
+    queue_messages: 9,
+    queue_bytes: 4096,
+    group_members: 3,
+    groups: 2,
+    aliases: 3,
+    nodes: 3,
+    member_invites: 2,
+    wrong_codes: 1,
+};
 
 /// What the relay makes of what the protocol leaves open.
 fn readings() -> Readings {
@@ -601,10 +755,11 @@ proptest! {
     #[test]
     fn the_relay_does_what_the_model_says(
         window in prop_oneof![Just(3usize), Just(100_000)],
+        quotas in prop_oneof![Just(Quotas::default()), Just(TIGHT)],
         gathered in any::<bool>(),
         steps in prop::collection::vec(step(), 1..180),
     ) {
-        let mut world = World::new(Readings::OURS, window);
+        let mut world = World::new(Readings::OURS, window, quotas);
         if gathered {
             world.gather();
         }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use mnm::relay::Settings;
 pub use mnm::sim::ask::{Ask, Part, Speaks};
-pub use mnm::sim::model::{Done, MessageNo, NodeNo, Outcome, Readings, Refusal};
+pub use mnm::sim::model::{Done, Listing, MessageNo, NodeNo, Outcome, Readings, Refusal};
 use mnm::sim::model::{Lane, Model, Newcomer, UserNo};
 use serde_json::{Value, json};
 
@@ -86,6 +86,11 @@ impl Predictor {
         self.deliver();
     }
 
+    /// The operator changes a role.
+    pub fn command(&mut self, wall: u64, command: &mnm::relay::Command) {
+        self.model.command(wall, command);
+    }
+
     /// Whether a node's link was silent for so long that another may log in.
     pub fn half_open(&self, node: NodeNo) -> bool {
         self.pace.get(&node).is_some_and(|pace| self.now - pace.heard >= TAKEOVER)
@@ -104,8 +109,11 @@ impl Predictor {
     }
 
     /// Lets time go by, and returns the nodes whose links were silent for too long.
-    pub fn pass(&mut self, millis: u64) -> Vec<NodeNo> {
+    pub fn pass(&mut self, millis: u64, wall: u64) -> Vec<NodeNo> {
         self.now += millis;
+        // Corks may have ended.
+        self.model.at(wall);
+        self.deliver();
         let now = self.now;
         let ended: Vec<NodeNo> = self.pace.iter().filter(|(_, pace)| now - pace.heard >= IDLE).map(|(node, _)| *node).collect();
         ended.iter().for_each(|node| self.end(*node));
@@ -130,33 +138,48 @@ impl Predictor {
         self.heard(node);
         self.model.ack(node, message);
         self.pace.get_mut(&node).expect("it is online").in_flight.retain(|(sent, _)| *sent != message);
+        let user = self.model.nodes[node].user;
+        if self.model.is_to_be_told(user) {
+            // What may go goes before the news that something was missed.
+            self.deliver();
+            self.model.tell_missed(user);
+        }
         self.deliver();
     }
 
     /// A request and its ack.
     pub fn ask(&mut self, wall: u64, node: NodeNo, id: &str, ask: &Ask) {
         self.heard(node);
+        let before = self.model.messages.len();
         let outcome = self.model.ask(wall, node, ask);
+        let nodes = &self.model.nodes;
+        self.pace.retain(|node, _| !nodes[*node].dropped);
         self.tell();
         self.send(node, Out::Ack { id: id.to_owned(), outcome });
+        // One after the other, as they were posted.
+        (before..self.model.messages.len()).for_each(|newest| self.deliver_up_to(newest));
         self.deliver();
     }
 
-    /// Sends what the windows have room for, `user` messages before all others and in a window of their own; then what a cork kept
-    /// back that is over.
+    /// Sends what the windows have room for, `user` messages before all others. What a cork has kept back comes in the order of posting
+    /// among the rest, and has a window of its own.
     fn deliver(&mut self) {
+        self.deliver_up_to(usize::MAX);
+    }
+
+    fn deliver_up_to(&mut self, newest: MessageNo) {
         for (no, pace) in &mut self.pace {
             let model = &self.model;
             let lane_of = |message: &MessageNo| model.lane(*no, *message);
-            for lane in [Lane::Urgent, Lane::Held, Lane::Normal] {
-                if model.is_corked(*no, lane) {
-                    continue;
-                }
-                let sent = pace.in_flight.iter().filter(|(message, _)| lane_of(message) == lane).count();
-                let mut waiting: Vec<MessageNo> = model.nodes[*no].owed.iter().copied().filter(|no| lane_of(no) == lane).collect();
-                waiting.retain(|message| pace.in_flight.iter().all(|(sent, _)| sent != message));
-                waiting.sort_unstable();
-                for message in waiting.into_iter().take(self.window - sent) {
+            let mut waiting: Vec<MessageNo> = model.nodes[*no].owed.clone();
+            waiting.retain(|message| *message <= newest && !model.is_corked(*no, lane_of(message)));
+            waiting.retain(|message| pace.in_flight.iter().all(|(sent, _)| sent != message));
+            let (urgent, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|message| lane_of(message) == Lane::Urgent);
+            for list in [urgent, others] {
+                for message in list {
+                    if pace.in_flight.iter().filter(|(sent, _)| lane_of(sent) == lane_of(&message)).count() >= self.window {
+                        break;
+                    }
                     pace.in_flight.push((message, self.now));
                     self.sent.entry(*no).or_default().push(Out::Message(message));
                 }

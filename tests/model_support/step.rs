@@ -29,14 +29,23 @@ pub const CHUNK: usize = 600;
 /// One step; numbers are taken modulo whatever there is.
 #[derive(Clone, Debug)]
 pub enum Step {
-    NewAlias { node: usize, name: usize },
+    NewAlias { node: usize, name: usize, uses: Option<u64>, ends: Option<usize> },
+    DropAlias { node: usize, name: Name },
     NewNode { node: usize },
+    DropNode { node: usize, which: usize },
     Ohi { node: usize, to: Vec<usize>, act: usize },
     Invite { node: usize, group: usize, from: Name, to: Name, text: Data },
     Group { node: usize, group: usize, act: usize, to: Name, newalias: Option<Name> },
+    Rules { node: usize, group: usize, rules: [Option<usize>; 3] },
+    Moderator { node: usize, group: usize, to: Name, role: usize },
     Post { node: usize, to: Vec<To>, data: Data },
     PostNotify { node: usize, to: Vec<To>, note_to: Vec<To>, not_self: bool, note: Data, data: Data },
     Ping { node: usize, from: Name, to: Name, text: Data },
+    List { node: usize, what: usize, group: usize },
+    Reach { node: usize, act: usize, to: Vec<usize>, policy: Option<usize> },
+    Cork { node: usize, ends: Option<usize>, to: Vec<usize> },
+    Code { node: usize, uses: Option<u64>, ends: Option<usize>, group: Option<usize> },
+    Operator { user: usize, what: usize },
     Ack { node: usize, mask: u8, backwards: bool },
     StrayAck { node: usize, which: usize },
     Close { node: usize },
@@ -106,10 +115,25 @@ fn text() -> impl Strategy<Value = Data> {
 
 pub fn step() -> impl Strategy<Value = Step> {
     let node = || 0..USERS * NODES_OF_ONE_MAX;
+    let ends = || prop::option::of(0..ENDS.len());
+    let word = || prop::option::of(0..RULES.len());
     let speaks = || prop_oneof![Just(Speaks::Draft2018), Just(Speaks::Draft2020)];
     prop_oneof![
-        2 => (node(), 0..NAMES.len()).prop_map(|(node, name)| Step::NewAlias { node, name }),
+        2 => (node(), 0..NAMES.len()).prop_map(|(node, name)| Step::NewAlias { node, name, uses: None, ends: None }),
+        2 => (node(), 0..NAMES.len(), prop::option::of(0..4u64), ends())
+            .prop_map(|(node, name, uses, ends)| Step::NewAlias { node, name, uses, ends }),
+        1 => (node(), name()).prop_map(|(node, name)| Step::DropAlias { node, name }),
         3 => node().prop_map(|node| Step::NewNode { node }),
+        1 => (node(), any::<usize>()).prop_map(|(node, which)| Step::DropNode { node, which }),
+        3 => (node(), 0..9usize, [word(), word(), word()]).prop_map(|(node, group, rules)| Step::Rules { node, group, rules }),
+        3 => (node(), 0..9usize, name(), 0..3usize).prop_map(|(node, group, to, role)| Step::Moderator { node, group, to, role }),
+        4 => (node(), 0..WHAT.len(), 0..9usize).prop_map(|(node, what, group)| Step::List { node, what, group }),
+        4 => (node(), 0..4usize, prop::collection::vec(0..USERS * 12, 0..3), prop::option::of(0..3usize))
+            .prop_map(|(node, act, to, policy)| Step::Reach { node, act, to, policy }),
+        4 => (node(), ends(), prop::collection::vec(0..USERS * 12, 0..3)).prop_map(|(node, ends, to)| Step::Cork { node, ends, to }),
+        1 => (node(), prop::option::of(0..102u64), ends(), prop::option::of(0..9usize))
+            .prop_map(|(node, uses, ends, group)| Step::Code { node, uses, ends, group }),
+        1 => (0..USERS, 0..4usize).prop_map(|(user, what)| Step::Operator { user, what }),
         6 => (node(), prop::collection::vec(0..USERS * 12, 1..4), 0..3usize).prop_map(|(node, to, act)| Step::Ohi { node, to, act }),
         8 => (node(), 0..9usize, name(), name(), text())
             .prop_map(|(node, group, from, to, text)| Step::Invite { node, group, from, to, text }),
@@ -131,6 +155,14 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u64>(), any::<bool>()).prop_map(|(survivors, clock_steps_back)| Step::Restart { survivors, clock_steps_back }),
     ]
 }
+
+/// What may be asked for.
+pub const WHAT: [&str; 11] =
+    ["account", "nodes", "aliases", "groups", "roster", "queue", "limits", "policy", "cork", "invites", "the weather"];
+/// Who may do something with a group.
+pub const RULES: [&str; 4] = ["members", "moderators", "anyone", "everybody"];
+/// When something ends: milliseconds from now, the first time in the past.
+pub const ENDS: [i64; 5] = [-1000, 4_000, 40_000, 70_000, 500_000];
 
 /// Milliseconds to let go by. No sum of a case's worth of them is just one of the protocol's spans.
 pub const PASSES: [u64; 5] = [3 * SECOND + 1, 11 * SECOND + 1, 31 * SECOND + 1, 47 * SECOND + 1, 83 * SECOND + 1];
