@@ -420,6 +420,10 @@ impl World {
 
     fn break_protocol(&mut self, node: usize, (header, size, reason): (&str, usize, &str)) {
         let Some(node) = self.online(node) else { return };
+        // An account that may receive only is told so, whatever else is wrong.
+        if header.contains("PING") && self.model.users[self.user(node)].role == Role::Receive {
+            return;
+        }
         let old = self.speaks(node) == Speaks::Draft2018;
         let header = header.replace("PING", if old { "8" } else { "9" }).replace("QUIT", if old { "11" } else { "12" });
         // A PostNotify of 2018 is a ping without its fields.
@@ -685,9 +689,11 @@ impl World {
     /// Everybody comes and acks everything, until nothing is owed; but for nodes whose secret was acked before it was seen.
     fn drain(&mut self) {
         // Corks end.
-        self.core().pass(600_000_000_000);
+        let last = self.model.users.iter().map(|user| user.cork.until).max().unwrap_or(0);
+        let millis = last.saturating_sub(self.core().now.wall.0) / 1_000_000 + 1;
+        self.core().pass(millis * 1_000_000);
         let wall = self.core().now.wall.0;
-        self.model.pass(600_000, wall);
+        self.model.pass(millis, wall);
         self.model.sent.clear();
         let owed = |world: &World, node: &NodeNo| world.secrets.contains_key(node) && !world.model.nodes[*node].owed.is_empty();
         while (0..self.model.nodes.len()).any(|node| owed(self, &node)) {
