@@ -214,10 +214,9 @@ impl World {
                 let what = WHAT[*what];
                 Some(Ask::List { what, cursor: None, gid: (what == "roster").then(|| world.gid(node, *group, &Name::None)) })
             }),
-            Step::Reach { node, act, to, policy } => self.ask(*node, |world, node| {
-                // The relay takes who blocks oneself by their word, and the protocol does not.
-                let own = world.uid(world.user(node));
-                let whom: Vec<String> = world.uids(to).into_iter().filter(|uid| *uid != own).collect();
+            Step::Reach { node, act, to, policy } => self.ask(*node, |world, _| {
+                // One's own uid may be among them, and does nothing.
+                let whom: Vec<String> = world.uids(to);
                 let act = ["block", "allow", "clear", "clear"].get(*act).copied().filter(|_| !whom.is_empty());
                 let policy = policy.map(|policy| ["any", "none", "any"][policy]);
                 let whom = if act.is_some() { whom } else { Vec::new() };

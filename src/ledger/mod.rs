@@ -227,7 +227,7 @@ impl Ledger {
 
     /// Whether one user keeps another out, even as one of many.
     pub fn blocks(&self, user: UserNo, other: UserNo) -> bool {
-        self.reach(user).is_some_and(|reach| reach.blocks(&self.user(other).uid()))
+        user != other && self.reach(user).is_some_and(|reach| reach.blocks(&self.user(other).uid()))
     }
 
     /// What a user has asked to be kept back, if ever: perhaps its time is over.

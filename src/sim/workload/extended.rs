@@ -9,7 +9,7 @@ use crate::sim::prng::Prng;
 
 /// Names that the site keeps for itself, or that look like others.
 const ODD_NAMES: [&str; 3] = ["Postmaster", "\u{430}nother name a", "member number \u{430}"];
-/// Whether members put themselves on their list of those who are blocked. The relay takes them by their word.
+/// Whether members put themselves on their list of those who are blocked: tests/model.rs and a transcript do.
 const BLOCKS_ONESELF: bool = false;
 /// A uid that nobody has.
 const NOBODY: &str = "%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%";
