@@ -64,7 +64,7 @@ fn group(rules: Option<GroupRules>) -> Record<'static> {
 fn decisions() -> Vec<(Record<'static>, &'static str)> {
     let user = UserNo(1);
     let rules = GroupRules { invite: Who::Moderators, post: Who::Anyone, roster: Who::Members };
-    let mode = Some(Override { mode: Mode::Closed, until: Wall(0), configured: Mode::Open });
+    let mode = Some(Override { mode: Mode::Closed, until: Wall(0), then: Mode::Closed, configured: Mode::Open });
     let (digest, expires, maker, groups) = ([8; 32], Wall(0), Some(user), vec![GroupNo(0)]);
     let mark = |high, ahead: &[u64]| Mark { high: Seq(high), owed: vec![], ahead: ahead.iter().copied().map(Seq).collect() };
     let (normal, priority, held) = (mark(0, &[]), mark(0, &[]), mark(0, &[7]));

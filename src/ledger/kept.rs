@@ -279,7 +279,7 @@ mod tests {
             Record::Invite(InviteRecord { slot, digest, uses, expires, role: Role::Receive, maker, groups })
         };
         let site = |mode, wrong_codes| {
-            let mode = Some(Override { mode, until: Wall(0), configured: Mode::Open });
+            let mode = Some(Override { mode, until: Wall(0), then: Mode::Closed, configured: Mode::Open });
             Record::Site(SiteRecord { mode, wrong_codes })
         };
         let records = [

@@ -239,7 +239,7 @@ mod tests {
             Record::Retired(RetiredRecord { user: UserNo(7), name: "given up alias".into() }),
             Record::Site(SiteRecord::default()),
             Record::Site(SiteRecord {
-                mode: Some(Override { mode: Mode::Closed, until: Wall::from_seconds(9), configured: Mode::Invite }),
+                mode: Some(Override { mode: Mode::Closed, until: Wall::from_seconds(9), then: Mode::Open, configured: Mode::Invite }),
                 wrong_codes: 1 << 40,
             }),
         ]

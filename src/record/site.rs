@@ -78,14 +78,16 @@ pub struct Override {
     pub mode: Mode,
     /// Until when, to the millisecond; 0: until it is changed.
     pub until: Wall,
+    /// What holds after that.
+    pub then: Mode,
     /// What the configuration said then: once it says something else, that holds.
     pub configured: Mode,
 }
 
 impl Override {
-    /// Whether it holds at that time, where the configuration says that.
-    pub fn holds(&self, configured: Mode, now: Wall) -> bool {
-        self.configured == configured && (self.until == Wall(0) || self.until > now)
+    /// Who may register at that time.
+    fn mode_at(&self, now: Wall) -> Mode {
+        if self.until == Wall(0) || self.until > now { self.mode } else { self.then }
     }
 }
 
@@ -101,7 +103,17 @@ pub struct SiteRecord {
 impl SiteRecord {
     /// Who may register at that time, where the configuration says that.
     pub fn mode_in_force(&self, configured: Mode, now: Wall) -> Mode {
-        self.mode.filter(|instead| instead.holds(configured, now)).map_or(configured, |instead| instead.mode)
+        self.change(configured).map_or(configured, |change| change.mode_at(now))
+    }
+
+    /// Who may register once no change for a time holds any more.
+    pub fn lasting_mode(&self, configured: Mode) -> Mode {
+        self.change(configured).map_or(configured, |change| if change.until == Wall(0) { change.mode } else { change.then })
+    }
+
+    /// What the operator has changed, unless the configuration says something else since.
+    pub fn change(&self, configured: Mode) -> Option<Override> {
+        self.mode.filter(|change| change.configured == configured)
     }
 }
 
@@ -130,8 +142,8 @@ pub(super) fn take_invite(reader: &mut Reader<'_>) -> Result<InviteRecord, Decod
 pub(super) fn put_site(out: &mut Vec<u8>, site: &SiteRecord) {
     out.push(SITE);
     out.push(u8::from(site.mode.is_some()));
-    if let Some(Override { mode, until, configured }) = site.mode {
-        out.extend([mode.octet(), configured.octet()]);
+    if let Some(Override { mode, until, then, configured }) = site.mode {
+        out.extend([mode, then, configured].map(Mode::octet));
         put_wall(out, until);
     }
     put_number(out, site.wrong_codes);
@@ -141,8 +153,9 @@ pub(super) fn take_site(reader: &mut Reader<'_>) -> Result<SiteRecord, DecodeErr
     let mode = match reader.octet()? {
         0 => None,
         1 => {
-            let (mode, configured) = (Mode::of(reader.octet()?)?, Mode::of(reader.octet()?)?);
-            Some(Override { mode, until: reader.wall()?, configured })
+            let mut mode = || Mode::of(reader.octet()?);
+            let (mode, then, configured) = (mode()?, mode()?, mode()?);
+            Some(Override { mode, until: reader.wall()?, then, configured })
         }
         _ => return Err(DecodeError::Number),
     };
@@ -155,12 +168,17 @@ mod tests {
 
     #[test]
     fn what_the_operator_changed_holds_until_its_time_or_until_the_configuration_says_something_else() {
-        let site = |until| SiteRecord { mode: Some(Override { mode: Mode::Closed, until, configured: Mode::Open }), wrong_codes: 0 };
+        let site = |until| {
+            let change = Override { mode: Mode::Closed, until, then: Mode::Invite, configured: Mode::Open };
+            SiteRecord { mode: Some(change), wrong_codes: 0 }
+        };
         let (now, later) = (Wall::from_seconds(1000), Wall::from_seconds(1001));
         assert_eq!(SiteRecord::default().mode_in_force(Mode::Invite, now), Mode::Invite);
         assert_eq!(site(Wall(0)).mode_in_force(Mode::Open, now), Mode::Closed);
         assert_eq!(site(Wall(0)).mode_in_force(Mode::Invite, now), Mode::Invite);
         assert_eq!(site(later).mode_in_force(Mode::Open, now), Mode::Closed);
-        assert_eq!(site(later).mode_in_force(Mode::Open, later), Mode::Open);
+        assert_eq!(site(later).mode_in_force(Mode::Open, later), Mode::Invite);
+        assert_eq!([site(Wall(0)), site(later)].map(|site| site.lasting_mode(Mode::Open)), [Mode::Closed, Mode::Invite]);
+        assert_eq!(site(later).lasting_mode(Mode::Closed), Mode::Closed);
     }
 }

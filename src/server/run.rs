@@ -217,14 +217,13 @@ pub fn settings(config: &Config) -> Settings {
 fn tell_who_may_register(config: &Config, site: SiteRecord, now: Wall) {
     let configured = settings(config).register;
     let mode = site.mode_in_force(configured, now);
-    match site.mode.filter(|instead| instead.holds(configured, now)) {
+    let lasting = site.lasting_mode(configured);
+    match site.change(configured) {
         None => log::info!("register: {}", mode.word()),
-        Some(Override { until: Wall(0), .. }) => {
-            log::info!("register: {}, by mnm ctl; the configuration says {}", mode.word(), configured.word());
+        Some(Override { until, .. }) if until > now => {
+            log::info!("register: {}, by mnm ctl until {}; then {} again", mode.word(), until.to_rfc3339(), lasting.word());
         }
-        Some(Override { until, .. }) => {
-            log::info!("register: {}, by mnm ctl until {}; then {} again", mode.word(), until.to_rfc3339(), configured.word());
-        }
+        Some(_) => log::info!("register: {}, by mnm ctl; the configuration says {}", mode.word(), configured.word()),
     }
     if mode == Mode::Open
         && let Some(remark) = config.open_to_strangers()

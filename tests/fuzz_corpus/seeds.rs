@@ -170,7 +170,7 @@ pub(crate) fn records() -> Vec<Seed> {
         ("invite", invite(Some(UserNo(u32::MAX)), &[1, 4])),
         ("invite-of-the-operator", invite(None, &[])),
         ("retired", Record::Retired(RetiredRecord { user: user_no, name: "alice no more".into() })),
-        ("site", site(Some(Override { mode: Mode::Closed, until: Wall::from_seconds(9), configured: Mode::Invite }))),
+        ("site", site(Some(Override { mode: Mode::Closed, until: Wall::from_seconds(9), then: Mode::Open, configured: Mode::Invite }))),
         ("site-as-configured", site(None)),
     ];
     let mut seeds: Vec<Seed> = records.into_iter().map(|(name, record)| (name.to_owned(), record.encode())).collect();

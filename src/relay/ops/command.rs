@@ -72,7 +72,9 @@ fn set_mode(cx: &mut Cx<'_>, mode: Mode, until: Option<Wall>) -> Result<Answer, 
     let until = until.and_then(|at| Wall::from_millis(at.millis())).unwrap_or_default();
     let configured = cx.settings.register;
     let site = cx.ledger.site();
-    cx.append(&Record::Site(SiteRecord { mode: Some(Override { mode, until, configured }), ..site }));
+    // After a time comes what held before it, and not what the operator had changed for good.
+    let then = if until == Wall(0) { mode } else { site.lasting_mode(configured) };
+    cx.append(&Record::Site(SiteRecord { mode: Some(Override { mode, until, then, configured }), ..site }));
     log::info!("the operator has set registration to {}", mode.word());
     Ok(Answer::Done)
 }

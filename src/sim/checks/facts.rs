@@ -88,9 +88,9 @@ impl Checks {
         ensure(Oracle::Admission, site.wrong_codes == self.model.site.wrong_codes, || {
             format!("{} wrong codes were heard, predicted {}", site.wrong_codes, self.model.site.wrong_codes)
         })?;
-        let said = site.mode.map(|said| (said.mode, Some(said.until.0).filter(|until| *until > 0)));
-        let holds = |until: Option<Nanos>| until.is_none_or(|until| until > wall);
-        let (found, predicted) = (said.filter(|said| holds(said.1)), self.model.site.said.filter(|said| holds(said.1)));
+        let (configured, model) = (self.model.site.configured, &self.model.site);
+        let found = (site.mode_in_force(configured, Wall(wall)), site.lasting_mode(configured));
+        let predicted = (model.mode(wall), model.said.unwrap_or(configured));
         ensure(Oracle::Admission, found == predicted, || format!("the operator has said {found:?}, predicted {predicted:?}"))?;
         for code in &self.model.site.codes {
             let found =

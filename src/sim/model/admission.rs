@@ -34,9 +34,12 @@ pub struct Code {
 /// What is known of the site as a whole.
 #[derive(Clone, Debug)]
 pub struct Site {
-    configured: Mode,
-    /// What the operator has said since, and until when it holds.
-    pub said: Option<(Mode, Option<Nanos>)>,
+    /// What the configuration says.
+    pub configured: Mode,
+    /// What the operator has said since, for good.
+    pub said: Option<Mode>,
+    /// The same until some time.
+    pub for_now: Option<(Mode, Nanos)>,
     /// Codes, used up and expired ones too.
     pub codes: Vec<Code>,
     /// Wrong ones that were heard.
@@ -47,7 +50,7 @@ pub struct Site {
 
 impl Site {
     pub(super) fn new(configured: Mode) -> Site {
-        Site { configured, said: None, codes: Vec::new(), wrong_codes: 0, guesses: BTreeMap::new() }
+        Site { configured, said: None, for_now: None, codes: Vec::new(), wrong_codes: 0, guesses: BTreeMap::new() }
     }
 
     pub(super) fn forget_guesses(&mut self) {
@@ -56,10 +59,8 @@ impl Site {
 
     /// Who may register at that time.
     pub fn mode(&self, now: Nanos) -> Mode {
-        match self.said {
-            Some((mode, until)) if until.is_none_or(|until| until > now) => mode,
-            _ => self.configured,
-        }
+        let for_now = self.for_now.filter(|(_, until)| *until > now).map(|(mode, _)| mode);
+        for_now.or(self.said).unwrap_or(self.configured)
     }
 }
 

@@ -34,7 +34,10 @@ impl Model {
                 Predicted::Code
             }
             Command::Register { mode, until } => {
-                self.site.said = Some((*mode, until.map(|at| at.0)));
+                match until {
+                    Some(at) => self.site.for_now = Some((*mode, at.0)),
+                    None => (self.site.said, self.site.for_now) = (Some(*mode), None),
+                }
                 Predicted::Done
             }
             Command::Member(whom) => self.find(whom).map_or(Predicted::Refused, |user| Predicted::Member(self.describe(user))),
