@@ -262,7 +262,7 @@ fn who_may_register_changes_at_once_and_holds_until_the_configuration_changes() 
 
     site.end(Stop::Clean).unwrap();
     let told = mnm(&site, &["ctl", "register", "closed", "--for", "60"]).good();
-    assert!(told.starts_with("register: closed until 2") && told.ends_with("then what the configuration says\n"), "{told}");
+    assert!(told.starts_with("register: closed until 2") && told.ends_with("then what held before\n"), "{told}");
     begin(&mut site);
     assert!(site.log_says("register: closed, by mnm ctl until 2", PATIENCE));
     assert!(!may(&site));

@@ -53,7 +53,7 @@ fn device(node: &Node) -> String {
 fn done(request: &Request) -> String {
     match request {
         Request::Register { mode, until: None } => format!("register: {mode}"),
-        Request::Register { mode, until: Some(until) } => format!("register: {mode} until {until}; then what the configuration says"),
+        Request::Register { mode, until: Some(until) } => format!("register: {mode} until {until}; then what held before"),
         Request::Role { whom, role } => format!("{}: role {role}", name(whom)),
         Request::Admin { whom, on: true } => format!("{}: an administrator", name(whom)),
         Request::Admin { whom, on: false } => format!("{}: no administrator", name(whom)),
