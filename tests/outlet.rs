@@ -1,4 +1,5 @@
-//! A link whose socket takes nothing for a while and then all of a large message: the relay must learn that it reads again.
+//! What goes out of one link and what it costs the others: a socket that takes nothing for a while and then all of a large message,
+//! and a peer that asks much with few octets.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -19,6 +20,8 @@ struct Peer {
     heard: Rc<RefCell<Vec<u8>>>,
     room: Rc<Cell<usize>>,
     gone: Rc<Cell<bool>>,
+    /// It will say no more.
+    over: Rc<Cell<bool>>,
 }
 
 struct End(Peer);
@@ -33,7 +36,7 @@ impl Socket for End {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut said = self.0.said.borrow_mut();
         if said.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return if self.0.over.get() { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let count = said.len().min(buffer.len());
         for (to, from) in buffer.iter_mut().zip(said.drain(..count)) {
@@ -64,10 +67,7 @@ fn frame(header: &str, data: &[u8]) -> Vec<u8> {
 #[test]
 fn a_link_that_reads_again_is_not_cut_and_gets_its_redelivery() {
     let directory = tempfile::tempdir().unwrap();
-    let options = Options { segment_bytes: 4 << 20 };
-    let facts = recover(Directory::open(directory.path()).unwrap(), options, Box::new(OsEntropy)).unwrap();
-    let relay = Relay::new(Settings::default(), facts.ledger, Box::new(OsEntropy));
-    let mut server = Server::new(relay, facts.store, options, RequestLimits::default(), Dialect::Unlatched);
+    let mut server = site(&directory);
     let mut seconds = 1;
     let peer = Peer::default();
     peer.room.set(usize::MAX);
@@ -112,4 +112,49 @@ fn a_link_that_reads_again_is_not_cut_and_gets_its_redelivery() {
         assert!(!peer.gone.get(), "cut after {seconds} s although it read everything");
     }
     assert!(peer.heard.borrow().len() > data.len(), "the message comes again");
+}
+
+fn site(directory: &tempfile::TempDir) -> Server<End, Directory> {
+    let options = Options { segment_bytes: 4 << 20 };
+    let facts = recover(Directory::open(directory.path()).unwrap(), options, Box::new(OsEntropy)).unwrap();
+    let relay = Relay::new(Settings::default(), facts.ledger, Box::new(OsEntropy));
+    Server::new(relay, facts.store, options, RequestLimits::default(), Dialect::Unlatched)
+}
+
+/// A thousand questions in one write are answered in shares: in between the others get their turn, also if who asked has gone.
+#[test]
+fn questions_by_the_thousand_keep_nobody_waiting() {
+    const QUESTIONS: usize = 1500;
+    for goes in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = site(&directory);
+        let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_600_000_000_000_000_000) };
+        let [asker, other] = [Peer::default(), Peer::default()];
+        let register = [frame(r#"{"op":0,"id":"1"}"#, b""), frame(r#"{"op":1,"newnode":"n"}"#, b"")].concat();
+        let slots = [&asker, &other].map(|peer| {
+            peer.room.set(usize::MAX);
+            peer.said.borrow_mut().extend(&register);
+            server.open(End(peer.clone()), Layer::Plain, None, now)
+        });
+        slots.iter().for_each(|slot| server.ready(*slot, true, true));
+        server.turn(now).unwrap();
+        [&asker, &other].into_iter().for_each(|peer| drop(peer.heard.take()));
+
+        asker.said.borrow_mut().extend(frame(r#"{"op":16,"id":"q","what":"limits"}"#, b"").repeat(QUESTIONS));
+        other.said.borrow_mut().extend(frame(r#"{"op":16,"id":"o","what":"account"}"#, b""));
+        if goes {
+            asker.over.set(true);
+            server.ending(slots[0]);
+        }
+        slots.iter().for_each(|slot| server.ready(*slot, true, true));
+        let answers = |peer: &Peer| peer.heard.borrow().windows(13).filter(|octets| octets == br#""op":"result""#).count();
+        server.turn(now).unwrap();
+        assert!(answers(&asker) < QUESTIONS / 2, "{} answers in one turn, gone: {goes}", answers(&asker));
+        assert_eq!(answers(&other), 1, "the other is answered in the same turn");
+        for _ in 0..QUESTIONS {
+            server.turn(now).unwrap();
+        }
+        assert_eq!(answers(&asker), QUESTIONS, "all are answered in the end, gone: {goes}");
+        assert_eq!(asker.gone.get(), goes);
+    }
 }

@@ -29,8 +29,6 @@ pub(super) struct Reading<'a> {
     pub(super) limits: &'a RequestLimits,
     pub(super) now: Now,
     pub(super) out: &'a mut Vec<Effect>,
-    /// The peer has gone and nothing can wait.
-    pub(super) last: bool,
 }
 
 impl Inlet {
@@ -71,7 +69,7 @@ impl Inlet {
     }
 
     fn read(&mut self, link: LinkId, mut octets: &[u8], patient: bool, reading: &mut Reading<'_>) {
-        let Reading { relay, limits, now, out, last } = reading;
+        let Reading { relay, limits, now, out } = reading;
         loop {
             let rest_of_body = match self.reader.next(&mut octets) {
                 Ok(None) => return,
@@ -87,7 +85,7 @@ impl Inlet {
                     }
                     Ok(request) => {
                         // Few octets can ask for much: others get their turn in between.
-                        if relay.work() > WORK_BUDGET && !*last && relay.is_member(link) {
+                        if relay.work() > WORK_BUDGET && relay.is_member(link) {
                             let frame = format!("{:04x}", header.len()).into_bytes();
                             self.held = Some(Held { octets: [&frame, header, octets].concat(), until: now.mono });
                             return;

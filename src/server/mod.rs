@@ -373,8 +373,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 conn.throttled = true;
                 return Ok(());
             }
-            let last = conn.link.is_ending();
-            let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects, last };
+            let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
             let shy = conn.inlet.is_bulk() && now.mono.since(self.heard_at) < BULK_COURTESY;
             let received = conn.receive(&mut self.buffer[..if shy { BULK_PIECE } else { READ_BUFFER }], &mut reading);
             if let Received::Broken(error) = &received {
@@ -424,12 +423,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
             }
             self.held.remove(&slot);
             let Some(conn) = self.conns.get_mut(slot) else { continue };
-            let last = conn.link.is_ending();
-            if conn.phase == Phase::Open && conn.outbox.weight() > OUTPUT_READ_MAX && !last {
+            if conn.phase == Phase::Open && conn.outbox.weight() > OUTPUT_READ_MAX && !conn.link.is_ending() {
                 conn.throttled = true;
                 continue;
             }
-            let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects, last };
+            let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
             conn.inlet.retry(conn.id, &mut reading);
             self.relay.take_work();
             if conn.inlet.held_until().is_some() {
