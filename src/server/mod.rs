@@ -51,7 +51,7 @@ pub use intake::Bystander;
 pub use listeners::{Listeners, Refusal};
 pub use recovery::{Facts, Verified, recover, verify, verify_directory};
 pub use repair::{Means, Repair, repair};
-pub use run::{RunError, descriptors, run, settings};
+pub use run::{RunError, descriptors, run, run_and_tell, settings};
 
 /// Links that ended before anybody logged in on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::control::Control;
@@ -105,6 +106,15 @@ pub(super) type Tcp = Server<TcpSocket, Directory>;
 /// # Errors
 /// [`RunError`]; what was acked is durable in any case.
 pub fn run(config: &Config) -> Result<(), RunError> {
+    run_and_tell(config, |_| {})
+}
+
+/// As [`run`]; tells the addresses on which clients are served, once they are. For programs that contain a relay, and let
+/// the system choose its port.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_and_tell(config: &Config, ready: impl FnOnce(&[SocketAddr])) -> Result<(), RunError> {
     let clock = Clock::start();
     let descriptors = descriptors()?;
     DataPlace::look(&config.data)?;
@@ -116,6 +126,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
         log::log!(remark.level, "{remark}");
     }
     let (bound, tls) = listen(config, &identities)?;
+    let addresses = bound.iter().map(Bound::address).collect::<io::Result<Vec<SocketAddr>>>()?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let mut poller = Poller::new(bound)?;
     let control = Control::open(&config.data, &mut poller);
@@ -133,6 +144,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     tell_who_may_register(config, ledger.site(), clock.now().wall);
     let server = equip(config, facts, options);
     log::info!("ready");
+    ready(&addresses);
     serve(server, poller, Door::new(tls, descriptors), control, &clock)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use mnm_client::{Fingerprint, parse_fingerprint};
 
 use crate::Failure;
 use crate::payload::PAYLOAD_MIN;
@@ -62,7 +63,7 @@ pub struct Options {
     pub server_name: Option<String>,
 
     /// Accept only the certificate with this SHA-256 digest (hex, colons allowed)
-    #[arg(long, global = true, value_name = "SHA256", value_parser = fingerprint, conflicts_with = "ca", help_heading = "Relay")]
+    #[arg(long, global = true, value_name = "SHA256", value_parser = parse_fingerprint, conflicts_with = "ca", help_heading = "Relay")]
     pub fingerprint: Option<Fingerprint>,
 
     /// Accept only certificates signed by one in this PEM file; without this and --fingerprint any is accepted
@@ -125,9 +126,6 @@ pub enum ScenarioName {
     Pairs,
 }
 
-/// SHA-256 of a certificate in DER.
-pub type Fingerprint = [u8; 32];
-
 impl Options {
     /// The scenario asked for, or the default.
     pub fn scenario(&self) -> ScenarioName {
@@ -157,14 +155,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number).map_err(|e| e.to_string())
 }
 
-fn fingerprint(text: &str) -> Result<Fingerprint, String> {
-    let digits: Vec<u8> = text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).map_or(255, |d| d as u8)).collect();
-    if digits.len() != 64 || digits.contains(&255) {
-        return Err("64 hex digits, colons allowed".to_owned());
-    }
-    Ok(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,13 +168,5 @@ mod tests {
         assert_eq!(options.scenario(), ScenarioName::Pairs);
         assert!(Options::parse_from(["simclient", "--members", "3"]).check().is_err());
         assert!(Options::parse_from(["simclient", "--size", "39"]).check().is_err());
-    }
-
-    #[test]
-    fn fingerprints_are_read_with_and_without_colons() {
-        assert!(fingerprint(&"0aF".repeat(21)).is_err());
-        assert_eq!(fingerprint(&"0a".repeat(32)), Ok([10; 32]));
-        assert_eq!(fingerprint(&["0A"; 32].join(":")), Ok([10; 32]));
-        assert!(fingerprint(&"0g".repeat(32)).is_err());
     }
 }

@@ -12,17 +12,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
 use mnm::base::Mono;
+use mnm_client::{Link, LinkError, Reply};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
+use crate::Failure;
 use crate::cli::Options;
 use crate::clock::Clock;
 use crate::control::Control;
-use crate::link::{Link, LinkError};
-use crate::reply::Reply;
-use crate::{Failure, tls};
 use member::{Member, State};
 
 /// What the members do once they are logged in. Members are known by their index.
@@ -97,7 +97,7 @@ impl Fleet {
             events: Events::with_capacity(1024),
             scratch: vec![0; SCRATCH],
             addr,
-            tls: tls::config(options)?,
+            tls: setup::tls_of(options)?,
             server_name,
             reconnect: options.reconnect,
             connect_every,
@@ -256,8 +256,7 @@ impl Fleet {
         {
             self.next_connect = self.next_connect.max(Mono(now.0.saturating_sub(TICK.as_nanos() as u64 / 10))).plus(self.connect_every);
             self.greeting += 1;
-            let link = Link::connect(self.addr, self.tls.clone(), self.server_name.clone(), self.poll.registry(), Token(who));
-            match link {
+            match self.connect(who) {
                 Ok(link) => self.members[who].greet(link, now),
                 Err(error) => {
                     self.members[who].state = State::Greeting { since: now };
@@ -266,6 +265,12 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    fn connect(&self, who: usize) -> Result<Link<TcpStream>, LinkError> {
+        let mut socket = TcpStream::connect(self.addr)?;
+        self.poll.registry().register(&mut socket, Token(who), Interest::READABLE | Interest::WRITABLE)?;
+        Link::new(socket, self.tls.clone(), self.server_name.clone())
     }
 
     fn serve(&mut self, who: usize, scenario: &mut impl Scenario) -> Result<(), Failure> {
@@ -297,7 +302,7 @@ impl Fleet {
             State::Greeting { .. } => self.greeting -= 1,
             State::Online => self.online -= 1,
         }
-        if !self.reconnect || is_final(&error) {
+        if !self.reconnect || !error.is_transient() {
             return Err(Failure::Connection(format!("member {who} at {}: {error}", self.addr)));
         }
         if member.has_account() {
@@ -307,16 +312,5 @@ impl Fleet {
         scenario.link_note(format!("member {who}: {error}; back in {} ms", wait.as_millis()));
         self.absent.push(Reverse((self.clock.now().plus(wait), who)));
         Ok(())
-    }
-}
-
-/// Whether trying again would end the same way.
-fn is_final(error: &LinkError) -> bool {
-    match error {
-        LinkError::Io(_) | LinkError::Closed | LinkError::Silent => false,
-        LinkError::Tls(error) => matches!(error, rustls::Error::InvalidCertificate(_)),
-        LinkError::Protocol(_) => true,
-        // Any reason but these is a judgement on us. The first is what a half-open link leaves behind.
-        LinkError::Quit(reason) => !(reason == "node already connected" || reason.contains("shut") || reason.contains("busy")),
     }
 }

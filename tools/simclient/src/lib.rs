@@ -17,22 +17,18 @@ mod clock;
 mod control;
 mod fleet;
 mod flow;
-mod link;
 mod payload;
-mod reply;
 mod report;
-mod request;
 mod scenario;
 mod seqset;
 mod tally;
-mod tls;
 
 use std::fmt;
 use std::sync::Arc;
 
 /// The options are read with `clap::Parser`, also by those who embed the tester.
 pub use clap::Parser;
-pub use cli::{Fingerprint, Options, ScenarioName};
+pub use cli::{Options, ScenarioName};
 pub use control::Control;
 pub use tally::{Counts, Latency, Summary};
 

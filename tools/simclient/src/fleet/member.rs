@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use mio::net::TcpStream;
 use mnm::base::Mono;
+use mnm_client::{Backoff, Frame, Link, LinkError, Sink, request};
 
 use super::{OUT_ENOUGH, Scenario};
 use crate::clock::Clock;
-use crate::link::{Frame, Link, LinkError, Sink};
-use crate::request;
 
 /// Where a member stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,7 +33,7 @@ struct Account {
 #[derive(Debug, Default)]
 pub(super) struct Member {
     pub(super) state: State,
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<Link<TcpStream>>,
     /// The socket may have something to read.
     pub(super) readable: bool,
     /// The poll has told that the relay writes no more; what it wrote may still be unread.
@@ -44,7 +44,7 @@ pub(super) struct Member {
     /// The member has been online before: what it then had in flight must be repeated.
     known: bool,
     connected: bool,
-    backoff: Duration,
+    backoff: Option<Backoff>,
     last_sent: Mono,
 }
 
@@ -72,11 +72,11 @@ impl Member {
     }
 
     /// Takes a new link and says what a relay wants to hear first, without waiting in between.
-    pub(super) fn greet(&mut self, mut link: Link, now: Mono) {
+    pub(super) fn greet(&mut self, mut link: Link<TcpStream>, now: Mono) {
         request::tmtprev(&mut link.out);
         match &self.account {
             Some(account) => request::login(&mut link.out, &account.uid, &account.node),
-            None => request::register(&mut link.out),
+            None => request::register(&mut link.out, "simclient", None, None),
         }
         self.link = Some(link);
         self.state = State::Greeting { since: now };
@@ -107,17 +107,15 @@ impl Member {
 
     /// How long to stay away this time: doubling, and never quite the same for all.
     pub(super) fn next_backoff(&mut self) -> Duration {
-        let wait = self.backoff.max(BACKOFF_MIN);
-        self.backoff = (wait * 2).min(BACKOFF_MAX);
-        let jitter = getrandom::u32().unwrap_or(0) % 1000;
-        wait / 2 + wait * jitter / 2000
+        let backoff = self.backoff.get_or_insert_with(|| Backoff::new(BACKOFF_MIN, BACKOFF_MAX));
+        backoff.next_wait(getrandom::u32().unwrap_or(0))
     }
 
     /// Reads, lets the scenario write, writes. Whether there may be more to read.
     pub(super) fn serve(&mut self, who: usize, scratch: &mut [u8], scenario: &mut impl Scenario, clock: Clock) -> Result<bool, LinkError> {
         let Some(link) = &mut self.link else { return Ok(false) };
         if !self.connected {
-            self.connected = link.connected()?;
+            self.connected = is_connected(link)?;
             if !self.connected {
                 return Ok(false);
             }
@@ -128,7 +126,7 @@ impl Member {
             self.readable = link.receive(self.ending, scratch, &mut desk)?;
         }
         if self.is_online() {
-            self.backoff = Duration::ZERO;
+            self.backoff = None;
         }
         self.send(who, scenario, clock)?;
         Ok(self.readable)
@@ -149,6 +147,22 @@ impl Member {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Whether the socket has become writable for the first time; an error if something is wrong with it.
+fn is_connected(link: &mut Link<TcpStream>) -> Result<bool, LinkError> {
+    let socket = link.socket_mut();
+    if let Some(error) = socket.take_error()? {
+        return Err(error.into());
+    }
+    match socket.peer_addr() {
+        Ok(_) => {
+            socket.set_nodelay(true)?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a fleet needs of the system before it can start.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
+use mnm_client::Trust;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::Failure;
@@ -31,4 +34,14 @@ pub(super) fn allow_descriptors(members: usize) -> Result<(), Failure> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// The TLS side of the options. Members are different people: none could resume another's session.
+pub(super) fn tls_of(options: &Options) -> Result<Arc<ClientConfig>, Failure> {
+    let trust = match (&options.ca, options.fingerprint) {
+        (Some(path), _) => Trust::Authorities(path.clone()),
+        (None, Some(fingerprint)) => Trust::Fingerprint(fingerprint),
+        (None, None) => Trust::Any,
+    };
+    mnm_client::tls_config(&trust, false).map_err(|e| Failure::Usage(e.to_string()))
 }

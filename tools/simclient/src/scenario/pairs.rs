@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use mnm::base::{Mono, Seq};
+use mnm_client::request::Data;
+use mnm_client::{Recipient, Reply, request};
 
 use crate::Failure;
 use crate::cli::Options;
@@ -10,9 +12,7 @@ use crate::control::Control;
 use crate::fleet::{Fleet, OUT_ENOUGH, Scenario};
 use crate::flow::{Arrivals, Flow, Pending};
 use crate::payload::Stamp;
-use crate::reply::Reply;
 use crate::report::Progress;
-use crate::request;
 use crate::tally::{Summary, Tally};
 
 /// Runs the scenario: gather, post, drain, leave. An interrupt ends the posting.
@@ -91,7 +91,8 @@ impl Pairs {
 
     fn write_post(&self, who: usize, pending: Pending, out: &mut Vec<u8>) {
         let id = request_id(pending.sequence);
-        request::post(out, &id, &self.sides[partner(who)].uid, u64::from(self.size));
+        let to = [Recipient::user(&self.sides[partner(who)].uid)];
+        request::post(out, &id, &to, Data { len: u64::from(self.size), ..Data::default() });
         let stamp = Stamp { run: self.run, sender: who as u32, size: self.size, sequence: pending.sequence, posted: pending.posted };
         stamp.write(out);
     }

@@ -7,22 +7,34 @@
 
 use std::ops::Range;
 
-/// The fields we look at; absent ones are empty.
+/// The fields that decide what is done with a frame; absent ones are empty. [`Header`](crate::Header) has the others.
+///
+/// ```
+/// let reply = mnm_client::Reply::parse(br#"{"id":"p1","msgid":"188add8cbe0ca2fb","op":"ack"}"#).expect("a canonical header");
+/// assert_eq!((reply.op, reply.id, reply.error), ("ack", "p1", None));
+/// ```
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reply<'a> {
-    pub(crate) op: &'a str,
-    pub(crate) id: &'a str,
-    pub(crate) from: &'a str,
-    pub(crate) uid: &'a str,
-    pub(crate) node_id: &'a str,
-    pub(crate) error: Option<&'a str>,
-    pub(crate) data_len: u64,
+pub struct Reply<'a> {
+    /// What kind of reply or message this is.
+    pub op: &'a str,
+    /// Of a message its id, of an ack the request's.
+    pub id: &'a str,
+    /// The sender's uid.
+    pub from: &'a str,
+    /// In `registered`: the new user.
+    pub uid: &'a str,
+    /// In `registered`: the node's secret.
+    pub node_id: &'a str,
+    /// Why not; in `quit` why the link ends.
+    pub error: Option<&'a str>,
+    /// Octets of data that follow the header.
+    pub data_len: u64,
     headsum: Option<(u64, Range<usize>)>,
 }
 
 impl<'a> Reply<'a> {
     /// Reads a header without its length prefix; `None` if it is not a canonical one.
-    pub(crate) fn parse(header: &'a [u8]) -> Option<Reply<'a>> {
+    pub fn parse(header: &'a [u8]) -> Option<Reply<'a>> {
         let mut reply = Reply::default();
         let mut scan = Scan { text: std::str::from_utf8(header).ok()?, at: 0 };
         let mut last_key = "";
@@ -55,7 +67,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Whether the header's checksum is there and is that of the rest of `header`.
-    pub(crate) fn headsum_holds(&self, header: &[u8]) -> bool {
+    pub fn headsum_holds(&self, header: &[u8]) -> bool {
         let Some((sum, place)) = &self.headsum else { return false };
         let Some(tail) = header.get(place.end..) else { return false };
         let head = &header[..place.start];
@@ -65,7 +77,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Whether this is a stored message, which wants an ack, rather than an answer or a notice.
-    pub(crate) fn is_message(&self) -> bool {
+    pub fn is_message(&self) -> bool {
         !self.id.is_empty() && !self.from.is_empty()
     }
 }
