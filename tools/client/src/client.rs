@@ -3,7 +3,7 @@
 mod desk;
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,6 +60,8 @@ pub struct Ack {
     pub posted: Option<String>,
     /// Members of a group that miss it because their queues are full, as the group lists them.
     pub full: Vec<String>,
+    /// So many more miss it, of whom the relay gives no names.
+    pub full_more: u64,
 }
 
 /// How a client behaves.
@@ -182,8 +184,11 @@ impl Client {
         if account.uid.is_empty() || account.node.is_empty() {
             return Err(LinkError::Protocol("registered without uid or nodeid".into()).into());
         }
-        self.answer("info")?;
+        // The secret is told once: whatever becomes of the link from here on, the caller must get it.
         self.account = Some(account.clone());
+        if let Err(Error::Link(error)) = self.answer("info") {
+            self.lose(error);
+        }
         Ok(Registered { account, error: registered.optional("error").map(str::to_owned) })
     }
 
@@ -322,6 +327,42 @@ impl Client {
     pub fn tend(&mut self, within: Duration) -> Result<(), Error> {
         let until = Instant::now() + within;
         self.steadily(|client| client.pump(until))
+    }
+
+    /// As [`tend`](Client::tend), but only until something comes, or until `wake` can be read (or its other end is closed): for
+    /// programs that wait for something else as well. What came is for [`receive`](Client::receive) with no time to wait.
+    ///
+    /// # Errors
+    /// As [`receive`](Client::receive).
+    pub fn tend_until(&mut self, wake: BorrowedFd<'_>, within: Duration) -> Result<(), Error> {
+        let until = Instant::now() + within;
+        if self.desk.messages.is_empty() {
+            self.steadily(|client| client.pump_or(until, Some(wake)))?;
+        }
+        Ok(())
+    }
+
+    /// How many frames have come, and pieces of large ones: what changes it is a sign that something is on its way.
+    pub fn heard(&self) -> u64 {
+        self.desk.heard
+    }
+
+    /// Who is online of those who show it to this member, as far as the relay has told.
+    pub fn online(&self) -> &[String] {
+        &self.desk.online
+    }
+
+    /// Sends another program's request under an id of this client's, and waits for its answer, which is handed back with all its
+    /// fields. `write` is as in [`request`](Client::request); `len` octets of `content` follow what it writes.
+    ///
+    /// # Errors
+    /// As [`post`](Client::post).
+    pub fn pass_on(&mut self, write: impl Fn(&mut Vec<u8>, &str), content: impl IntoContent, len: u64) -> Result<Header, Error> {
+        let mut content = content.into_content();
+        self.answered(|client, id| {
+            write(client.out()?, id);
+            client.send(&mut content, len)
+        })
     }
 
     /// Says good-bye, so that all that was sent before has been heard.
@@ -475,6 +516,10 @@ impl Client {
 
     /// Writes and reads once, waiting until `until` at most for something to happen.
     fn pump(&mut self, until: Instant) -> Result<(), Error> {
+        self.pump_or(until, None)
+    }
+
+    fn pump_or(&mut self, until: Instant, wake: Option<BorrowedFd<'_>>) -> Result<(), Error> {
         let now = Instant::now();
         if self.account.is_some() && now - self.last_sent > PULSE_AFTER {
             // Between frames only: in the middle of a large one the link is not quiet.
@@ -487,7 +532,7 @@ impl Client {
         link.flush()?;
         let next_pulse = (self.last_sent + PULSE_AFTER).max(now + Duration::from_millis(1));
         let wait = until.min(next_pulse).saturating_duration_since(now);
-        if !wait_for_socket(link, wait)? {
+        if !wait_for_socket(link, wait, wake)? {
             return Ok(());
         }
         link.receive(true, &mut self.scratch, &mut self.desk)?;
@@ -513,12 +558,16 @@ impl Client {
     }
 }
 
-/// Waits until the socket can be read, or written if something is to be; whether it can be.
-fn wait_for_socket(link: &Link<Socket>, wait: Duration) -> Result<bool, LinkError> {
+/// Waits until the socket can be read, or written if something is to be, or until `wake` can be read; whether one of them can be.
+fn wait_for_socket(link: &Link<Socket>, wait: Duration, wake: Option<BorrowedFd<'_>>) -> Result<bool, LinkError> {
     let flags = if link.wants_write() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-    let fd = link.socket().as_fd();
+    let socket = PollFd::from_borrowed_fd(link.socket().as_fd(), flags);
     let timeout = Timespec::try_from(wait).map_err(|e| LinkError::Io(io::Error::other(e)))?;
-    match poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&timeout)) {
+    let ready = match wake {
+        Some(wake) => poll(&mut [socket, PollFd::from_borrowed_fd(wake, PollFlags::IN)], Some(&timeout)),
+        None => poll(&mut [socket], Some(&timeout)),
+    };
+    match ready {
         Ok(ready) => Ok(ready > 0),
         Err(rustix::io::Errno::INTR) => Ok(false),
         Err(error) => Err(LinkError::Io(error.into())),
@@ -530,6 +579,7 @@ fn ack_of(answer: &Header) -> Ack {
         msg_id: answer.optional("msgid").map(str::to_owned),
         posted: answer.optional("posted").map(str::to_owned),
         full: answer.texts("full"),
+        full_more: answer.number("fullmore"),
     }
 }
 

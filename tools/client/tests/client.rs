@@ -4,12 +4,13 @@ mod relay;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use mnm_client::request::{self, GroupChange};
+use mnm_client::request::{self, Data, GroupChange};
 use mnm_client::{Account, Client, Content, Error, LinkError, Options, Recipient, Registration, Site, Trust};
 use relay::with_relay;
 
@@ -54,6 +55,7 @@ fn every_request_is_understood() {
         alice.request(|out, id| request::ohi_edit(out, id, &[&bobs.uid], "add"))?;
         bob.tend(Duration::from_millis(200))?;
         assert_eq!(bob.take_presence().unwrap().number("status"), 1);
+        assert_eq!(bob.online().len(), 1);
         let roster = alice.ask("roster", Some("wonderland"))?;
         assert_eq!(roster.len(), 2);
         let refused = alice.ping("alice liddell", "nobody at all", "").unwrap_err();
@@ -119,6 +121,35 @@ fn refusals_are_final_and_say_why() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = Client::connect(&Site::new(&nobody.to_string()).unwrap(), Options { patience: Duration::ZERO, ..Options::default() });
     assert!(matches!(refused, Err(Error::Link(LinkError::Io(_)))));
+}
+
+#[test]
+fn what_another_program_asks_is_passed_on_with_its_data_and_all_of_the_answer() {
+    with_relay(|address| {
+        let (mut alice, _) = member(&address, "alice liddell");
+        let (mut bob, bobs) = member(&address, "bob the builder");
+        let write = |out: &mut Vec<u8>, id: &str| request::post(out, id, &[Recipient::user(&bobs.uid)], Data { len: 4, ..Data::default() });
+        let answer = alice.pass_on(write, &b"four and more"[..], 4)?;
+        let delivery = next(&mut bob, "delivery");
+        assert_eq!((answer.op(), answer.text("msgid")), ("ack", delivery.header.id()));
+        assert_eq!(delivery.content.into_bytes().unwrap(), b"four");
+        let answer = alice.pass_on(|out, id| request::ask(out, id, "account", None, None), &b""[..], 0)?;
+        assert_eq!((answer.op(), answer.list("list").len()), ("result", 1));
+        Ok(())
+    });
+}
+
+#[test]
+fn who_tends_a_link_can_be_woken_by_something_else() {
+    with_relay(|address| {
+        let (mut alice, _) = member(&address, "alice liddell");
+        let (wake, mut waker) = std::os::unix::net::UnixStream::pair().unwrap();
+        waker.write_all(b"!").unwrap();
+        // Far beyond the patience of any test: only the waking ends it.
+        alice.tend_until(wake.as_fd(), Duration::from_secs(3600))?;
+        drop(waker);
+        alice.tend_until(wake.as_fd(), Duration::from_secs(3600))
+    });
 }
 
 /// Carries octets between a client and the relay, and cuts what it carries when it is told to, after so many octets.

@@ -18,7 +18,7 @@ const PRESENCE_MAX: usize = 1000;
 pub(super) struct Desk {
     pub(super) messages: VecDeque<Message>,
     pub(super) presence: VecDeque<Header>,
-    /// Who was online at the login.
+    /// Who is online, since the login.
     pub(super) online: Vec<String>,
     /// Frames and pieces that came, of any kind.
     pub(super) heard: u64,
@@ -104,7 +104,12 @@ impl Sink for Desk {
                 if self.presence.len() == PRESENCE_MAX {
                     self.presence.pop_front();
                 }
-                self.presence.push_back(parse(frame.header)?);
+                let header = parse(frame.header)?;
+                self.online.retain(|uid| uid != header.from());
+                if header.number("status") == 1 {
+                    self.online.push(header.from().to_owned());
+                }
+                self.presence.push_back(header);
             }
             _ => self.answers.push_back(parse(frame.header)?),
         }
