@@ -122,8 +122,8 @@ pub struct Client {
     scratch: Vec<u8>,
     /// How often a link was lost and another one made.
     reconnects: u64,
-    /// Given up because of this; the next call says so if no new link can be had.
-    lost: Option<LinkError>,
+    /// A link was lost, and no other has been made yet.
+    lost: bool,
 }
 
 impl Client {
@@ -146,7 +146,7 @@ impl Client {
             last_sent: Instant::now(),
             scratch: vec![0; PIECE],
             reconnects: 0,
-            lost: None,
+            lost: false,
         };
         client.steadily(|_| Ok(()))?;
         Ok(client)
@@ -165,6 +165,11 @@ impl Client {
     /// SHA-256 of the relay's certificate; `None` over a local socket.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// From now on one call may try for so long; see [`Options::patience`].
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.options.patience = patience;
     }
 
     /// How often a link was lost and another one made.
@@ -186,8 +191,8 @@ impl Client {
         }
         // The secret is told once: whatever becomes of the link from here on, the caller must get it.
         self.account = Some(account.clone());
-        if let Err(Error::Link(error)) = self.answer("info") {
-            self.lose(error);
+        if let Err(Error::Link(_)) = self.answer("info") {
+            self.lose();
         }
         Ok(Registered { account, error: registered.optional("error").map(str::to_owned) })
     }
@@ -201,7 +206,7 @@ impl Client {
         self.steadily(|_| Ok(()))?;
         self.account = Some(account.clone());
         match self.log_in() {
-            Err(Error::Link(error)) if error.is_transient() => self.lose(error),
+            Err(Error::Link(error)) if error.is_transient() => self.lose(),
             result => return result,
         }
         self.steadily(|client| Ok(client.desk.online.clone()))
@@ -314,8 +319,8 @@ impl Client {
         if let Some(link) = &mut self.link {
             request::ack(&mut link.out, id);
             self.last_sent = Instant::now();
-            if let Err(error) = link.flush() {
-                self.lose(error);
+            if link.flush().is_err() {
+                self.lose();
             }
         }
     }
@@ -330,16 +335,14 @@ impl Client {
     }
 
     /// As [`tend`](Client::tend), but only until something comes, or until `wake` can be read (or its other end is closed): for
-    /// programs that wait for something else as well. What came is for [`receive`](Client::receive) with no time to wait.
+    /// programs that wait for something else as well. What came, or had come before, is for [`receive`](Client::receive) with no
+    /// time to wait.
     ///
     /// # Errors
     /// As [`receive`](Client::receive).
     pub fn tend_until(&mut self, wake: BorrowedFd<'_>, within: Duration) -> Result<(), Error> {
         let until = Instant::now() + within;
-        if self.desk.messages.is_empty() {
-            self.steadily(|client| client.pump_or(until, Some(wake)))?;
-        }
-        Ok(())
+        self.steadily(|client| client.pump_or(until, Some(wake)))
     }
 
     /// How many frames have come, and pieces of large ones: what changes it is a sign that something is on its way.
@@ -407,16 +410,15 @@ impl Client {
             match result {
                 Err(Error::Link(error)) if error.is_transient() => {
                     let wait = self.backoff.next_wait(getrandom::u32().unwrap_or(0));
+                    self.lose();
                     if Instant::now() + wait > give_up {
-                        self.link = None;
                         return Err(error.into());
                     }
-                    self.lose(error);
                     std::thread::sleep(wait);
                 }
                 Err(error) => {
                     if matches!(error, Error::Link(_)) {
-                        self.link = None;
+                        self.lose();
                     }
                     return Err(error);
                 }
@@ -439,7 +441,7 @@ impl Client {
             }
         };
         request::tmtprev(&mut link.out);
-        self.reconnects += u64::from(self.lost.take().is_some());
+        self.reconnects += u64::from(std::mem::take(&mut self.lost));
         self.link = Some(link);
         self.desk.new_link();
         self.greeting = self.answer("tmtprev")?;
@@ -490,7 +492,7 @@ impl Client {
             let want = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
             content.read_exact(&mut piece[..want]).map_err(|e| {
                 // The frame is half sent: only the end of the link ends it.
-                self.link = None;
+                self.lose();
                 Error::Local(io::Error::new(e.kind(), format!("the data is shorter than it was a moment ago, or cannot be read: {e}")))
             })?;
             self.out()?.extend_from_slice(&piece[..want]);
@@ -552,9 +554,8 @@ impl Client {
         self.link.as_ref().map_or(0, Link::unsent)
     }
 
-    fn lose(&mut self, error: LinkError) {
-        self.link = None;
-        self.lost = Some(error);
+    fn lose(&mut self) {
+        self.lost |= self.link.take().is_some();
     }
 }
 
