@@ -234,7 +234,7 @@ pub struct Send {
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["message", "lines"])]
     pub file: Option<PathBuf>,
     /// Tell the recipient's program that this is the file's name [default: that of the file]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub name: Option<String>,
     /// Send each line of standard input as a message of its own; empty ones are skipped
     #[arg(long, visible_alias = "many", conflicts_with = "message")]

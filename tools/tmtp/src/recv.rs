@@ -328,7 +328,7 @@ impl Receiver<'_> {
         let parcel = Parcel::new(message).ok();
         let name = parcel.as_ref().and_then(Parcel::name).map(|name| format!(" ({})", shown(name))).unwrap_or_default();
         let (len, from) = (parcel.as_ref().map_or(0, Parcel::len), show::sender(header, self.contacts.profile()));
-        out::note(format_args!("{len} octets from {from}{name} are no text; they wait at the relay: tmtp recv --save DIR"));
+        out::note(format_args!("{len} octets from {from}{name} cannot be shown as a text; they wait at the relay: tmtp recv --save DIR"));
         if self.kept.len() == UNACKED_MAX {
             out::note(format_args!("{UNACKED_MAX} such messages wait: nothing else comes until they are fetched"));
         }

@@ -32,9 +32,11 @@ pub(crate) fn human(header: &Header, parcel: &Parcel<'_>, saved: Option<&Path>, 
         ("delivery" | "notify" | "ping", None) => {
             // Most texts that come out of a pipe end with a line's end.
             let text = shown(parcel.text()?.trim_end_matches(['\r', '\n']));
-            match parcel.name() {
-                Some(name) => format!("[{}] {text}", shown(name)),
-                None => text,
+            match (parcel.name(), header.optional("to")) {
+                (Some(name), _) => format!("[{}] {text}", shown(name)),
+                // From another device of one's own, of which it is a copy.
+                (None, Some(to)) if header.from() == profile.uid => format!("to {}: {text}", shown(to)),
+                (None, _) => text,
             }
         }
         ("invite", None) => invitation(header, parcel.text().unwrap_or("")),

@@ -27,11 +27,11 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// A name for a file, out of what a sender says: the last component of a path, without anything that hides it, leads elsewhere
-/// or confuses who reads it; `None` if nothing is left. It may still begin with a dash: it must stand behind something.
+/// or confuses who reads it, be it a program that takes it for an option; `None` if nothing is left.
 pub(crate) fn file_name(said: &str) -> Option<String> {
     let last = said.rsplit(['/', '\\']).find(|part| !part.trim_matches(['.', ' ']).is_empty())?;
     let clean: String = last.chars().map(|c| if is_unfit(c) || c == ':' { '_' } else { c }).collect();
-    let clean = clean.trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']);
+    let clean = clean.trim_start_matches(['.', ' ', '-']).trim_end_matches(['.', ' ']);
     let clean = cut(clean);
     (!clean.is_empty()).then_some(clean)
 }
@@ -73,6 +73,7 @@ mod tests {
             ("..\\..\\boot.ini", Some("boot.ini")),
             (".bashrc", Some("bashrc")),
             ("a/..", Some("a")),
+            ("-rf", Some("rf")),
             ("a\nb\x1b", Some("a_b_")),
             ("C:stream", Some("C_stream")),
             ("x\u{202e}fdp.exe", Some("x_fdp.exe")),
