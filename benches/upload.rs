@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use live::Relay;
 use process::TlsLink;
-use simclient::{Latency, Options, Parser};
+use simclient::{Latency, Options};
 use site::{Link, Received};
 
 const MESSAGE: usize = 1 << 30;
@@ -91,7 +91,7 @@ fn report(rounds: &mut [(Latency, Latency)]) {
 fn members(address: &str, time: Duration) -> Latency {
     let time = format!("--time={}", time.as_secs_f64());
     let options = ["simclient", "--addr", address, "--members", "2", "--size", "100", "--window", "1", "--quiet", &time];
-    let summary = simclient::run(&Options::parse_from(options)).expect("members can post");
+    let summary = simclient::run(&Options::read(options)).expect("members can post");
     assert_eq!(summary.counts.faults(), 0, "{:?}", summary.counts);
     summary.post_to_ack_us
 }

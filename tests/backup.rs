@@ -13,7 +13,6 @@ use mnm::base::{Entropy, NodeDigest, NodeNo, Seq, Uid, UserNo};
 use mnm::record::{Lane, MessageRecord, NodeRecord, Payload, Record, Role, UserRecord};
 use mnm::server::{Verified, verify};
 use mnm::store::{Directory, Options, Store, backup};
-use simclient::Parser;
 
 /// One test at a time: a process that one starts has, until it runs its own program, a copy of every lock in this one.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -87,7 +86,7 @@ fn copies_of_a_running_relay_are_whole_and_start() {
     write_log(data.path());
     let relay = Relay::start(data.path());
     let load = ["simclient", "--members", "20", "--size", "20000", "--time", "600", "--messages", "6000", "--quiet", "--addr", &relay.1];
-    let options = simclient::Options::parse_from(load);
+    let options = simclient::Options::read(load);
     let load = thread::spawn(move || simclient::run(&options));
     let mut taken = 0;
     let mut members = 0;

@@ -12,7 +12,6 @@ use std::time::Duration;
 use mnm::certificate::OpenError;
 use mnm::server::RunError;
 use rustix::process::{Pid, Signal, kill_process};
-use simclient::Parser;
 use tempfile::TempDir;
 
 /// How long anything may take that must happen; generous, since the machine may be busy.
@@ -119,7 +118,7 @@ fn surplus_connections_are_turned_away_and_the_rest_goes_on() {
     let load = {
         // Several segments' worth, so that some are made while the door is shut.
         let args = format!("simclient --quiet --addr {} --members 4 --messages 600 --size 60000", relay.address);
-        thread::spawn(move || simclient::run(&simclient::Options::parse_from(args.split_whitespace())))
+        thread::spawn(move || simclient::run(&simclient::Options::read(args.split_whitespace())))
     };
     for _ in 0..4 {
         relay.line("registered user");

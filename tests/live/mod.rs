@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use simclient::{Failure, Options, Parser, Summary};
+use simclient::{Failure, Options, Summary};
 
 /// How long anything may take that must happen; generous, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -128,7 +128,7 @@ impl Load {
     /// The same, by a thread that does something else first.
     pub(crate) fn start_after(address: &str, more: &[&str], first: impl FnOnce() + Send + 'static) -> Load {
         let load = ["simclient", "--addr", address, "--members", "20", "--reconnect", "--quiet"];
-        let options = Options::parse_from(load.iter().chain(more));
+        let options = Options::read(load.into_iter().chain(more.iter().copied()));
         let (tell, done) = mpsc::channel();
         // Nobody may be there to be told: then the test has failed already.
         thread::spawn(move || {

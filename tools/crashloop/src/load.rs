@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use simclient::{Control, Failure, Parser, Summary};
+use simclient::{Control, Failure, Summary};
 
 use crate::Options;
 
@@ -28,8 +28,8 @@ impl Load {
         let args =
             ["simclient", "--quiet", "--reconnect", "--addr", &address, "--size", &size_text, "--members", &members, "--window", &window];
         // The control ends it, never the clock.
-        let load = simclient::Options::parse_from(args.into_iter().chain(["--time", "1e9"]));
-        load.check().map_err(|failure| crate::Failure(failure.to_string()))?;
+        let load = simclient::Options::try_read(args.into_iter().chain(["--time", "1e9"]));
+        let load = load.map_err(|error| crate::Failure(error.to_string()))?;
         let control = Arc::new(Control::default());
         let (tell, done) = mpsc::channel();
         let theirs = control.clone();

@@ -164,6 +164,8 @@ mod tests {
         out_of_order: 0,
         corrupted: 0,
         unexpected: 0,
+        dropped_links: 0,
+        stale: 0,
         redelivered: 7,
         resent: 9,
         resent_twice: 3,

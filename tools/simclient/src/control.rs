@@ -39,7 +39,7 @@ impl Control {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn tell_acked(&self, acked: u64) {
-        self.acked.store(acked, Ordering::Relaxed);
+    pub(crate) fn add_acked(&self, more: u64) {
+        self.acked.fetch_add(more, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,7 @@
-//! The members and their links: connecting, logging in, coming back, and the poll loop under it all.
+//! The members of one thread and their links: connecting, logging in, coming back, and the poll loop under it all.
 //!
-//! A scenario is asked for messages when a link has room ([`Scenario::fill`]) and told what came. The
-//! fleet itself acks every message, whatever its op: a member that did not would be sent it again.
+//! A [`Script`] is told what happens and asked for requests when a link has room; what it wants of the fleet it says by
+//! [`Order`]s. The fleet itself acks every message, whatever its op: a member that did not would be sent it again.
 
 mod member;
 mod setup;
@@ -15,65 +15,123 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use mnm::base::Mono;
-use mnm_client::{Link, LinkError, Reply};
+use mnm_client::{Account, Link, LinkError, Reply};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::Failure;
-use crate::cli::Options;
 use crate::clock::Clock;
 use crate::control::Control;
 use member::{Member, State};
+pub(crate) use setup::{Place, allow_descriptors};
 
-/// What the members do once they are logged in. Members are known by their index.
-pub(crate) trait Scenario {
-    /// A member has logged in; `again` if it was before. What is written here goes before anything else.
-    fn online(&mut self, who: usize, uid: &str, again: bool, out: &mut Vec<u8>);
+/// What the members do. They are known by their index in the fleet.
+pub(crate) trait Script {
+    /// A member has logged in, on a link that it began at `began`; `again` if it was before. What is written here goes
+    /// before anything else.
+    fn online(&mut self, who: usize, account: &Account, again: bool, began: Mono, now: Mono, out: &mut Vec<u8>);
     /// The relay has answered a request.
     fn answered(&mut self, who: usize, id: &str, error: Option<&str>, now: Mono);
     /// A delivery came, and is acked by the fleet. `sound`: its headsum holds.
     fn delivered(&mut self, who: usize, header: &Reply<'_>, sound: bool, body: &[u8], now: Mono);
+    /// Another message came, and is acked.
+    fn noticed(&mut self, who: usize, op: &str, now: Mono);
     /// There is room: append requests as long as [`OUT_ENOUGH`] is not reached.
     fn fill(&mut self, who: usize, out: &mut Vec<u8>, now: Mono);
-    /// Members who may now send although nothing came for them.
-    fn take_kicks(&mut self) -> Vec<usize>;
-    /// Something happened that does not end the test.
-    fn link_note(&mut self, text: String);
+    /// A member has gone, as it was ordered to.
+    fn left(&mut self, who: usize, now: Mono);
+    /// The time has come for which a member wanted to be woken.
+    fn woken(&mut self, who: usize, now: Mono);
+    /// A link ended that should not have; `back` says when the member comes back.
+    fn lost(&mut self, who: usize, was_online: bool, error: &LinkError, back: Duration);
+    /// What is to be done now.
+    fn take_orders(&mut self) -> Vec<Order>;
+}
+
+/// What a script wants of the fleet, each for one member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    /// It may now send something although nothing came for it.
+    Kick(usize),
+    /// It is to log in.
+    Come(usize),
+    /// It is to quit.
+    Leave(usize),
+    /// Its link breaks, without a word.
+    Cut(usize),
+    /// It is to be woken at a time.
+    Wake(usize, Mono),
+}
+
+/// What a lost link means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnLoss {
+    /// The test cannot go on.
+    Fail,
+    /// The member comes back, and all is well.
+    ComeBack,
+    /// The member comes back; that a logged-in link was lost is told, and is a fault.
+    Fault,
+}
+
+/// How a fleet connects.
+#[derive(Clone, Debug)]
+pub(crate) struct Manner {
+    pub(crate) place: Place,
+    pub(crate) on_loss: OnLoss,
+    /// The shortest time between two connects.
+    pub(crate) connect_every: Duration,
+    /// Links that may be on their way to a login at the same time: more would only wait in the relay's backlog.
+    pub(crate) greeting_max: usize,
+    /// A link that has said nothing for this long says that it is there.
+    pub(crate) pulse_after: Duration,
+    /// A code to register with.
+    pub(crate) invite: Option<String>,
+}
+
+/// What each member is: an account that exists, or the alias to register with.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {
+    Known(Account),
+    New { alias: Option<String> },
 }
 
 /// Output that is enough for one go, in octets: more only costs memory.
 pub(crate) const OUT_ENOUGH: usize = 64 << 10;
+/// As many greetings at a time as make a relay busy.
+pub(crate) const GREETING_MAX: usize = 64;
+/// The pulse of members who have nothing better to say; the relay's patience is twice that.
+pub(crate) const PULSE_AFTER: Duration = Duration::from_secs(60);
 
-/// Links that may be on their way to a login at the same time: more would only wait in the relay's backlog.
-const GREETING_MAX: usize = 64;
 /// A login that is not answered for this long never will be. The relay's own patience ends at 5 s.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long good-byes may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// With --reconnect, how long a relay may be away before all members have logged in for the first time.
+/// How long a relay may be away before all members have logged in for the first time.
 const ABSENCE_MAX: Duration = Duration::from_secs(60);
 /// How often every member is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// Decrypting in larger pieces gains nothing.
 const SCRATCH: usize = 64 << 10;
 
-/// All members and what connects them.
+/// The members of one thread and what connects them.
 pub(crate) struct Fleet {
     pub(crate) clock: Clock,
     pub(crate) reconnects: u64,
+    manner: Manner,
     poll: Poll,
     events: Events,
     scratch: Vec<u8>,
     addr: SocketAddr,
     tls: Arc<ClientConfig>,
     server_name: ServerName<'static>,
-    reconnect: bool,
-    connect_every: Duration,
     members: Vec<Member>,
-    /// Members to be connected, when the rate and [`GREETING_MAX`] allow.
+    /// Members to be connected, when the rate and the greetings under way allow.
     queue: VecDeque<usize>,
     /// Members that wait to come back, by when.
     absent: BinaryHeap<Reverse<(Mono, usize)>>,
+    /// Members to be woken, by when.
+    agenda: BinaryHeap<Reverse<(Mono, usize)>>,
     /// Members to be served in this turn.
     ready: Vec<usize>,
     greeting: usize,
@@ -85,32 +143,28 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn new(options: &Options, control: Arc<Control>) -> Result<Fleet, Failure> {
-        let count = options.members as usize;
-        setup::allow_descriptors(count)?;
-        let (addr, server_name) = setup::relay_of(options)?;
-        let connect_every = Duration::from_secs(1).checked_div(options.connect_rate).unwrap_or_default();
+    pub(crate) fn new(manner: Manner, identities: Vec<Identity>, clock: Clock, control: Arc<Control>) -> Result<Fleet, Failure> {
         Ok(Fleet {
-            clock: Clock::start(),
+            clock,
             reconnects: 0,
             poll: Poll::new().map_err(|e| Failure::Usage(format!("the system has no poll: {e}")))?,
             events: Events::with_capacity(1024),
             scratch: vec![0; SCRATCH],
-            addr,
-            tls: setup::tls_of(options)?,
-            server_name,
-            reconnect: options.reconnect,
-            connect_every,
-            members: std::iter::repeat_with(Member::default).take(count).collect(),
-            queue: (0..count).collect(),
+            addr: manner.place.addr,
+            tls: manner.place.tls.clone(),
+            server_name: manner.place.server_name.clone(),
+            queue: (0..identities.len()).collect(),
+            members: identities.into_iter().map(Member::new).collect(),
             absent: BinaryHeap::new(),
+            agenda: BinaryHeap::new(),
             ready: Vec::new(),
             greeting: 0,
             control,
             online: 0,
             next_connect: Mono::default(),
             next_tick: Mono::default(),
-            last_login: Mono::default(),
+            last_login: clock.now(),
+            manner,
         })
     }
 
@@ -119,45 +173,46 @@ impl Fleet {
         self.online
     }
 
+    /// Members in all.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The accounts, of those who have one.
+    pub(crate) fn accounts(&self) -> Vec<Option<Account>> {
+        self.members.iter().map(|member| member.account().cloned()).collect()
+    }
+
     /// Whether somebody wants the test to end early.
     pub(crate) fn interrupted(&self) -> bool {
         self.control.is_stopped()
     }
 
-    /// Tells those who watch the test how many posts were acked.
-    pub(crate) fn tell_acked(&self, acked: u64) {
-        self.control.tell_acked(acked);
+    /// Whether members came to be logged in not so long ago that there is no hope for the others.
+    pub(crate) fn has_hope(&self) -> bool {
+        self.clock.now().since(self.last_login) <= ABSENCE_MAX
     }
 
-    /// Runs turns until every member has an account and a link.
-    pub(crate) fn gather(&mut self, scenario: &mut impl Scenario, mut each: impl FnMut(&Fleet)) -> Result<(), Failure> {
-        while self.online < self.members.len() {
-            self.turn(scenario)?;
-            each(self);
-            if self.interrupted() {
-                return Err(Failure::Connection("interrupted before all members were logged in".into()));
-            }
-            if self.clock.now().since(self.last_login) > ABSENCE_MAX {
-                let (online, all) = (self.online, self.members.len());
-                return Err(Failure::Connection(format!("{online} of {all} members are logged in, and no more come: giving up")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks the scenario for every member's messages.
+    /// Asks the script for every member's messages.
     pub(crate) fn kick_all(&mut self) {
         for who in 0..self.members.len() {
             self.make_ready(who);
         }
     }
 
-    /// Waits for something to happen, at most until the next tick, and handles it.
-    pub(crate) fn turn(&mut self, scenario: &mut impl Scenario) -> Result<(), Failure> {
+    /// Waits for something to happen, at most until `until`, and handles it.
+    pub(crate) fn turn(&mut self, script: &mut impl Script, until: Mono) -> Result<(), Failure> {
         let now = self.clock.now();
-        self.tick(scenario, now)?;
-        self.start_links(scenario, now)?;
-        let wait = if self.ready.is_empty() { self.next_deadline().since(now) } else { Duration::ZERO };
+        self.tick(script, now)?;
+        while let Some(Reverse((due, who))) = self.agenda.peek().copied()
+            && due <= now
+        {
+            self.agenda.pop();
+            script.woken(who, now);
+        }
+        self.obey(script, now);
+        self.start_links(script, now)?;
+        let wait = if self.ready.is_empty() { self.next_deadline().min(until).since(now) } else { Duration::ZERO };
         // Rounded up to the clock of epoll, or we would spin until the deadline.
         let wait = if wait.is_zero() { wait } else { wait + Duration::from_millis(1) };
         match self.poll.poll(&mut self.events, Some(wait)) {
@@ -177,11 +232,9 @@ impl Fleet {
         }
         for who in std::mem::take(&mut self.ready) {
             self.members[who].ready = false;
-            self.serve(who, scenario)?;
+            self.serve(who, script)?;
         }
-        for who in scenario.take_kicks() {
-            self.make_ready(who);
-        }
+        self.obey(script, self.clock.now());
         Ok(())
     }
 
@@ -190,24 +243,52 @@ impl Fleet {
         self.members.iter().all(|m| m.link.as_ref().is_none_or(|link| link.unsent() == 0))
     }
 
-    /// Quits every link and waits for the answers; what still comes is counted.
-    pub(crate) fn leave(&mut self, scenario: &mut impl Scenario) -> Result<(), Failure> {
+    /// Quits every link and waits for the answers; what still comes is counted. How many got none.
+    pub(crate) fn leave(&mut self, script: &mut impl Script) -> Result<usize, Failure> {
         self.queue.clear();
         self.absent.clear();
+        self.agenda.clear();
         for who in 0..self.members.len() {
-            self.members[who].leave();
-            self.make_ready(who);
-        }
-        let give_up = self.clock.now().plus(LEAVE_TIMEOUT);
-        while self.members.iter().any(|m| m.link.is_some()) {
-            self.turn(scenario)?;
-            if self.clock.now() > give_up {
-                let left = self.members.iter().filter(|m| m.link.is_some()).count();
-                scenario.link_note(format!("{left} members said quit and got no answer"));
-                break;
+            if self.members[who].leave() {
+                self.online -= usize::from(self.members[who].link.is_some());
+                self.make_ready(who);
             }
         }
-        Ok(())
+        let give_up = self.clock.now().plus(LEAVE_TIMEOUT);
+        while self.members.iter().any(|m| m.link.is_some()) && self.clock.now() < give_up {
+            self.turn(script, give_up)?;
+        }
+        Ok(self.members.iter().filter(|m| m.link.is_some()).count())
+    }
+
+    fn obey(&mut self, script: &mut impl Script, now: Mono) {
+        // What is done to obey may bring more orders.
+        for _ in 0..4 {
+            let orders = script.take_orders();
+            if orders.is_empty() {
+                return;
+            }
+            for order in orders {
+                match order {
+                    Order::Kick(who) => self.make_ready(who),
+                    Order::Come(who) => self.queue.push_back(who),
+                    Order::Wake(who, at) => self.agenda.push(Reverse((at, who))),
+                    Order::Leave(who) => {
+                        if self.members[who].is_online() {
+                            self.online -= 1;
+                            self.members[who].leave();
+                            self.make_ready(who);
+                        }
+                    }
+                    Order::Cut(who) => {
+                        self.online -= usize::from(self.members[who].is_online());
+                        self.greeting -= usize::from(self.members[who].greeting_since().is_some());
+                        self.members[who].cut();
+                        script.left(who, now);
+                    }
+                }
+            }
+        }
     }
 
     fn make_ready(&mut self, who: usize) {
@@ -217,50 +298,49 @@ impl Fleet {
     }
 
     fn next_deadline(&self) -> Mono {
-        let mut deadline = self.next_tick;
-        if let Some(Reverse((due, _))) = self.absent.peek() {
-            deadline = deadline.min(*due);
-        }
-        if !self.queue.is_empty() && self.greeting < GREETING_MAX {
-            deadline = deadline.min(self.next_connect);
-        }
-        deadline
+        let due = |heap: &BinaryHeap<Reverse<(Mono, usize)>>| heap.peek().map(|Reverse((due, _))| *due);
+        let connect = (!self.queue.is_empty() && self.greeting < self.manner.greeting_max).then_some(self.next_connect);
+        [due(&self.absent), due(&self.agenda), connect].into_iter().flatten().fold(self.next_tick, Mono::min)
     }
 
     /// Once a second: pulses, and links that never get through their login.
-    fn tick(&mut self, scenario: &mut impl Scenario, now: Mono) -> Result<(), Failure> {
+    fn tick(&mut self, script: &mut impl Script, now: Mono) -> Result<(), Failure> {
         if now < self.next_tick {
             return Ok(());
         }
         self.next_tick = now.plus(TICK);
         for who in 0..self.members.len() {
             if self.members[who].greeting_since().is_some_and(|since| now.since(since) > GREETING_TIMEOUT) {
-                self.lose(who, LinkError::Silent, scenario)?;
-            } else if self.members[who].pulse_if_quiet(now) {
+                self.lose(who, LinkError::Silent, script)?;
+            } else if self.members[who].pulse_if_quiet(self.manner.pulse_after, now) {
                 self.make_ready(who);
             }
         }
         Ok(())
     }
 
-    fn start_links(&mut self, scenario: &mut impl Scenario, now: Mono) -> Result<(), Failure> {
+    fn start_links(&mut self, script: &mut impl Script, now: Mono) -> Result<(), Failure> {
         while let Some(Reverse((due, who))) = self.absent.peek().copied()
             && due <= now
         {
             self.absent.pop();
             self.queue.push_back(who);
         }
-        while self.greeting < GREETING_MAX
+        while self.greeting < self.manner.greeting_max
             && now >= self.next_connect
             && let Some(who) = self.queue.pop_front()
         {
-            self.next_connect = self.next_connect.max(Mono(now.0.saturating_sub(TICK.as_nanos() as u64 / 10))).plus(self.connect_every);
+            if !self.members[who].is_away() {
+                continue;
+            }
+            let earliest = Mono(now.0.saturating_sub(TICK.as_nanos() as u64 / 10));
+            self.next_connect = self.next_connect.max(earliest).plus(self.manner.connect_every);
             self.greeting += 1;
             match self.connect(who) {
-                Ok(link) => self.members[who].greet(link, now),
+                Ok(link) => self.members[who].greet(link, self.manner.invite.as_deref(), self.clock.now()),
                 Err(error) => {
                     self.members[who].state = State::Greeting { since: now };
-                    self.lose(who, error, scenario)?;
+                    self.lose(who, error, script)?;
                 }
             }
         }
@@ -273,11 +353,11 @@ impl Fleet {
         Link::new(socket, self.tls.clone(), self.server_name.clone())
     }
 
-    fn serve(&mut self, who: usize, scenario: &mut impl Scenario) -> Result<(), Failure> {
+    fn serve(&mut self, who: usize, script: &mut impl Script) -> Result<(), Failure> {
         let member = &mut self.members[who];
-        let was_online = member.is_online();
-        let result = member.serve(who, &mut self.scratch, scenario, self.clock);
-        if !was_online && member.is_online() {
+        let was_greeting = member.greeting_since().is_some();
+        let result = member.serve(who, &mut self.scratch, script, self.clock);
+        if was_greeting && member.is_online() {
             self.online += 1;
             self.greeting -= 1;
             self.last_login = self.clock.now();
@@ -289,27 +369,39 @@ impl Fleet {
                 }
                 Ok(())
             }
-            Err(error) => self.lose(who, error, scenario),
+            Err(error) => self.lose(who, error, script),
         }
     }
 
     /// A link has ended. Decides whether that ends the test, and otherwise when the member comes back.
-    fn lose(&mut self, who: usize, error: LinkError, scenario: &mut impl Scenario) -> Result<(), Failure> {
+    fn lose(&mut self, who: usize, error: LinkError, script: &mut impl Script) -> Result<(), Failure> {
         let member = &mut self.members[who];
         member.link = None;
-        match std::mem::replace(&mut member.state, State::Away) {
-            State::Leaving | State::Away => return Ok(()),
-            State::Greeting { .. } => self.greeting -= 1,
-            State::Online => self.online -= 1,
-        }
-        if !self.reconnect || !error.is_transient() {
+        let was_online = match std::mem::replace(&mut member.state, State::Away) {
+            State::Away => return Ok(()),
+            State::Leaving => {
+                script.left(who, self.clock.now());
+                return Ok(());
+            }
+            State::Greeting { .. } => {
+                self.greeting -= 1;
+                false
+            }
+            State::Online => {
+                self.online -= 1;
+                true
+            }
+        };
+        let patient = match self.manner.on_loss {
+            OnLoss::Fail => false,
+            OnLoss::ComeBack | OnLoss::Fault => error.is_transient(),
+        };
+        if !patient {
             return Err(Failure::Connection(format!("member {who} at {}: {error}", self.addr)));
         }
-        if member.has_account() {
-            self.reconnects += 1;
-        }
+        self.reconnects += u64::from(member.account().is_some());
         let wait = member.next_backoff();
-        scenario.link_note(format!("member {who}: {error}; back in {} ms", wait.as_millis()));
+        script.lost(who, was_online, &error, wait);
         self.absent.push(Reverse((self.clock.now().plus(wait), who)));
         Ok(())
     }

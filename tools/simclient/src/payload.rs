@@ -6,11 +6,13 @@
 //!  0  4  "TSIM"
 //!  4  4  CRC-32C of all that follows
 //!  8  8  run: a random number, so that an earlier test's messages are not taken for ours
-//! 16  4  sender: index of the member
+//! 16  4  sender: number of the member
 //! 20  4  size of the whole payload
-//! 24  8  sequence: 0, 1, 2... per sender
-//! 32  8  posted: nanoseconds since the test began
-//! 40     filler
+//! 24  4  audience: which of the sender's sets of recipients
+//! 28  8  sequence: 0, 1, 2... per audience
+//! 36  8  order: 0, 1, 2... over all that the sender posts
+//! 44  8  posted: nanoseconds since the test began
+//! 52     filler
 //! ```
 
 use std::sync::LazyLock;
@@ -18,7 +20,7 @@ use std::sync::LazyLock;
 use mnm::base::Mono;
 
 /// Octets of the stamp, the smallest payload.
-pub(crate) const PAYLOAD_MIN: usize = 40;
+pub(crate) const PAYLOAD_MIN: usize = 52;
 const MAGIC: &[u8; 4] = b"TSIM";
 const SUM: usize = 4;
 const SUMMED: usize = 8;
@@ -29,7 +31,9 @@ pub(crate) struct Stamp {
     pub(crate) run: u64,
     pub(crate) sender: u32,
     pub(crate) size: u32,
+    pub(crate) audience: u32,
     pub(crate) sequence: u64,
+    pub(crate) order: u64,
     pub(crate) posted: Mono,
 }
 
@@ -56,10 +60,12 @@ impl Stamp {
         out.extend_from_slice(&self.run.to_le_bytes());
         out.extend_from_slice(&self.sender.to_le_bytes());
         out.extend_from_slice(&self.size.to_le_bytes());
+        out.extend_from_slice(&self.audience.to_le_bytes());
         out.extend_from_slice(&self.sequence.to_le_bytes());
+        out.extend_from_slice(&self.order.to_le_bytes());
         out.extend_from_slice(&self.posted.0.to_le_bytes());
         // A different offset for each message: a piece of another one in its place is noticed.
-        let mut offset = (self.sequence.wrapping_mul(31).wrapping_add(u64::from(self.sender)) % 4096) as usize;
+        let mut offset = (self.order.wrapping_mul(31).wrapping_add(u64::from(self.sender)) % 4096) as usize;
         while out.len() < end {
             let take = (end - out.len()).min(FILLER.len() - offset);
             out.extend_from_slice(&FILLER[offset..offset + take]);
@@ -78,8 +84,10 @@ impl Stamp {
             run: u64_at(payload, 8),
             sender: u32_at(payload, 16),
             size: u32_at(payload, 20),
-            sequence: u64_at(payload, 24),
-            posted: Mono(u64_at(payload, 32)),
+            audience: u32_at(payload, 24),
+            sequence: u64_at(payload, 28),
+            order: u64_at(payload, 36),
+            posted: Mono(u64_at(payload, 44)),
         };
         let whole = stamp.size as usize == payload.len() && u32_at(payload, SUM) == crc32c::crc32c(&payload[SUMMED..]);
         whole.then_some(stamp)
@@ -100,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
-        let stamp = Stamp { run: 1, sender: 2, size: 100, sequence: 3, posted: Mono(4) };
+        let stamp = Stamp { run: 1, sender: 2, size: 100, audience: 5, sequence: 3, order: 6, posted: Mono(4) };
         let mut payload = Vec::new();
         stamp.write(&mut payload);
         assert_eq!(Stamp::verify(&payload), Some(stamp));
@@ -116,9 +124,9 @@ mod tests {
 
     #[test]
     fn sizes_are_exact() {
-        for size in [40, 41, 1024, 65536, 300_000] {
+        for size in [52, 53, 1024, 65536, 300_000] {
             let mut payload = b"before".to_vec();
-            Stamp { run: 9, sender: 1, size, sequence: u64::MAX, posted: Mono(0) }.write(&mut payload);
+            Stamp { run: 9, sender: 1, size, audience: 0, sequence: u64::MAX, order: 8, posted: Mono(0) }.write(&mut payload);
             assert_eq!(payload.len(), 6 + size as usize);
             assert!(Stamp::verify(&payload[6..]).is_some());
         }

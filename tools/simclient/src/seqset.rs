@@ -32,6 +32,11 @@ impl SeqSet {
         true
     }
 
+    /// How many numbers are here.
+    pub(crate) fn len(&self) -> u64 {
+        self.runs.iter().map(|run| run.end - run.start).sum()
+    }
+
     /// How many numbers are here and not in `other`.
     pub(crate) fn count_missing_from(&self, other: &SeqSet) -> u64 {
         let overlap = |run: &Range<u64>| -> u64 {
@@ -65,6 +70,7 @@ mod tests {
                 assert_eq!(others.0.insert(number), others.1.insert(number));
             }
             assert_eq!(ours.count_missing_from(&others.0), plain.difference(&others.1).count() as u64);
+            assert_eq!(ours.len(), plain.len() as u64);
             assert!(ours.runs.windows(2).all(|w| w[0].end < w[1].start), "{ours:?}");
         }
     }

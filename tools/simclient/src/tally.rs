@@ -1,82 +1,10 @@
-//! Counting and timing: what the summary is made of.
+//! Counting and timing: what the summary is made of. One for each thread; they are added up at the end.
 
 use hdrhistogram::Histogram;
 use mnm::base::Mono;
-use serde::Serialize;
 
-use crate::flow::Verdict;
-
-/// How many of what. The long help says what each means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-#[allow(missing_docs, reason = "the long help explains each by its name")]
-pub struct Counts {
-    pub sent: u64,
-    pub acked: u64,
-    pub delivered: u64,
-    pub lost: u64,
-    pub unanswered: u64,
-    pub refused: u64,
-    pub duplicated: u64,
-    pub out_of_order: u64,
-    pub corrupted: u64,
-    pub unexpected: u64,
-    pub redelivered: u64,
-    pub resent: u64,
-    pub resent_twice: u64,
-    pub reconnects: u64,
-}
-
-impl Counts {
-    /// How often the relay broke a promise.
-    pub fn faults(&self) -> u64 {
-        self.lost + self.unanswered + self.refused + self.duplicated + self.out_of_order + self.corrupted + self.unexpected
-    }
-}
-
-/// A distribution of latencies, all in microseconds.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
-#[allow(missing_docs, reason = "named as everywhere")]
-pub struct Latency {
-    pub mean: f64,
-    pub p50: u64,
-    pub p90: u64,
-    pub p99: u64,
-    pub p999: u64,
-    pub max: u64,
-}
-
-/// What came out of a test.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// The scenario's name.
-    pub scenario: &'static str,
-    /// Members.
-    pub members: u32,
-    /// Octets of each message.
-    pub size: usize,
-    /// Unacked posts a member may have.
-    pub window: u32,
-    /// From the first connect until all were logged in, in seconds.
-    pub gather_seconds: f64,
-    /// From the first post to the last, in seconds.
-    pub post_seconds: f64,
-    /// From the last post until all was delivered, in seconds.
-    pub drain_seconds: f64,
-    /// Acks a second, from the first post to the last ack.
-    pub acked_per_second: f64,
-    /// Deliveries a second, from the first post to the last delivery.
-    pub delivered_per_second: f64,
-    /// Octets of payload delivered a second, in units of 1,000,000.
-    pub delivered_mb_per_second: f64,
-    /// The counts.
-    pub counts: Counts,
-    /// From a post to its ack.
-    pub post_to_ack_us: Latency,
-    /// From a post to its first delivery.
-    pub post_to_delivery_us: Latency,
-    /// The first few odd things that happened, in words.
-    pub notes: Vec<String>,
-}
+use crate::books::Verdict;
+use crate::summary::{Counts, Latency, Recent};
 
 /// How many notes of faults are kept: the first ones tell most.
 const FAULT_NOTES_MAX: usize = 20;
@@ -89,36 +17,44 @@ const MISSING_NOTES_MAX: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) counts: Counts,
+    pub(crate) logins: u64,
     pub(crate) to_ack: Timer,
     pub(crate) to_delivery: Timer,
-    pub(crate) notes: Vec<String>,
-    link_notes: usize,
-    missing_notes: usize,
+    pub(crate) to_login: Timer,
+    fault_notes: Vec<String>,
+    link_notes: Vec<String>,
+    missing_notes: Vec<String>,
     pub(crate) last_ack: Mono,
     pub(crate) last_delivery: Mono,
+    /// Octets of payload that came for the first time.
+    pub(crate) octets: u64,
 }
 
 impl Tally {
     pub(crate) fn new() -> Tally {
         Tally {
             counts: Counts::default(),
+            logins: 0,
             to_ack: Timer::new(),
             to_delivery: Timer::new(),
-            notes: Vec::new(),
-            link_notes: 0,
-            missing_notes: 0,
+            to_login: Timer::new(),
+            fault_notes: Vec::new(),
+            link_notes: Vec::new(),
+            missing_notes: Vec::new(),
             last_ack: Mono::default(),
             last_delivery: Mono::default(),
+            octets: 0,
         }
     }
 
-    /// A whole message came, posted at `posted`. Whether it is a fault.
-    pub(crate) fn arrival(&mut self, verdict: Verdict, posted: Mono, now: Mono) -> bool {
+    /// A whole message of so many octets came, posted at `posted`. Whether it is a fault.
+    pub(crate) fn arrival(&mut self, verdict: Verdict, octets: u32, posted: Mono, now: Mono) -> bool {
         let counts = &mut self.counts;
         match verdict {
             Verdict::First | Verdict::OutOfOrder => {
                 counts.delivered += 1;
                 counts.out_of_order += u64::from(verdict == Verdict::OutOfOrder);
+                self.octets += u64::from(octets);
                 self.to_delivery.record(posted, now);
                 self.last_delivery = now;
             }
@@ -130,43 +66,75 @@ impl Tally {
         matches!(verdict, Verdict::OutOfOrder | Verdict::Duplicated | Verdict::NeverPosted)
     }
 
+    /// A member has logged in, or registered.
+    pub(crate) fn login(&mut self, began: Mono, now: Mono) {
+        self.logins += 1;
+        self.to_login.record(began, now);
+    }
+
     /// Keeps what a relay did wrong, in words; the text is made only while there is room for it.
     pub(crate) fn fault_note(&mut self, text: impl FnOnce() -> String) {
-        if self.notes.len() < FAULT_NOTES_MAX + self.link_notes {
-            self.notes.push(text());
+        if self.fault_notes.len() < FAULT_NOTES_MAX {
+            self.fault_notes.push(text());
         }
     }
 
     /// Keeps what happened to a link.
-    pub(crate) fn link_note(&mut self, text: String) {
-        if self.link_notes < LINK_NOTES_MAX {
-            self.link_notes += 1;
-            self.notes.push(text);
+    pub(crate) fn link_note(&mut self, text: impl FnOnce() -> String) {
+        if self.link_notes.len() < LINK_NOTES_MAX {
+            self.link_notes.push(text());
         }
     }
 
     /// What has not come when the test ends never will.
-    pub(crate) fn missing(&mut self, who: usize, lost: u64, unanswered: u64) {
+    pub(crate) fn missing(&mut self, who: &str, lost: u64, unanswered: u64) {
         self.counts.lost += lost;
         self.counts.unanswered += unanswered;
-        if lost + unanswered > 0 && self.missing_notes < MISSING_NOTES_MAX {
-            self.missing_notes += 1;
-            self.notes.push(format!("posts of member {who}: {lost} lost, {unanswered} unanswered"));
+        if lost + unanswered > 0 && self.missing_notes.len() < MISSING_NOTES_MAX {
+            self.missing_notes.push(format!("posts of {who}: {lost} lost, {unanswered} unanswered"));
         }
+    }
+
+    /// Takes another thread's numbers in.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.counts.add(&other.counts);
+        self.logins += other.logins;
+        self.octets += other.octets;
+        self.to_ack.add(&other.to_ack);
+        self.to_delivery.add(&other.to_delivery);
+        self.to_login.add(&other.to_login);
+        self.last_ack = self.last_ack.max(other.last_ack);
+        self.last_delivery = self.last_delivery.max(other.last_delivery);
+        self.fault_notes.extend(other.fault_notes);
+        self.link_notes.extend(other.link_notes);
+        self.missing_notes.extend(other.missing_notes);
+    }
+
+    /// The notes, the weightiest first.
+    pub(crate) fn into_notes(self) -> Vec<String> {
+        let faults = self.fault_notes.into_iter().take(FAULT_NOTES_MAX);
+        let links = self.link_notes.into_iter().take(LINK_NOTES_MAX);
+        faults.chain(links).chain(self.missing_notes.into_iter().take(MISSING_NOTES_MAX)).collect()
     }
 }
 
-/// Latencies of the whole test and of the present second.
+/// Latencies of the whole test, and since they were last shown.
 #[derive(Debug)]
 pub(crate) struct Timer {
     all: Histogram<u64>,
     recent: Histogram<u64>,
 }
 
+/// Quantiles of a curve: three more for every half of what is left, to one in a million.
+const CURVE_TICKS: u32 = 3;
+
+fn histogram() -> Histogram<u64> {
+    // Three digits, one microsecond to ten minutes; what takes longer is counted as that.
+    Histogram::new_with_max(600_000_000, 3).expect("valid bounds")
+}
+
 impl Timer {
     fn new() -> Timer {
-        // Three digits, one microsecond to ten minutes; what takes longer is counted as that.
-        let histogram = || Histogram::new_with_max(600_000_000, 3).expect("valid bounds");
         Timer { all: histogram(), recent: histogram() }
     }
 
@@ -176,11 +144,20 @@ impl Timer {
         self.recent.saturating_record(micros);
     }
 
-    /// Median and 99th percentile since the last call.
-    pub(crate) fn take_recent(&mut self) -> (u64, u64) {
-        let result = (self.recent.value_at_quantile(0.5), self.recent.value_at_quantile(0.99));
-        self.recent.reset();
-        result
+    /// What was timed since the last call.
+    pub(crate) fn take_recent(&mut self) -> Option<Histogram<u64>> {
+        (!self.recent.is_empty()).then(|| std::mem::replace(&mut self.recent, histogram()))
+    }
+
+    /// The whole so far, and a new beginning.
+    pub(crate) fn restart(&mut self) -> Latency {
+        let latency = self.latency();
+        self.all.reset();
+        latency
+    }
+
+    fn add(&mut self, other: &Timer) {
+        self.all.add(&other.all).expect("the same bounds");
     }
 
     pub(crate) fn latency(&self) -> Latency {
@@ -188,6 +165,24 @@ impl Timer {
             return Latency::default();
         }
         let at = |quantile| self.all.value_at_quantile(quantile);
-        Latency { mean: self.all.mean(), p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: self.all.max() }
+        let curve = self.all.iter_quantiles(CURVE_TICKS).map(|step| (step.quantile_iterated_to(), step.value_iterated_to())).collect();
+        Latency {
+            count: self.all.len(),
+            mean: self.all.mean(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: self.all.max(),
+            curve,
+        }
     }
+}
+
+/// The three numbers that are shown of a second.
+pub(crate) fn recent_of(histogram: &Histogram<u64>) -> Recent {
+    if histogram.is_empty() {
+        return Recent::default();
+    }
+    Recent { p50: histogram.value_at_quantile(0.5), p99: histogram.value_at_quantile(0.99), max: histogram.max() }
 }

@@ -1,12 +1,12 @@
-//! One member: an account, at most one link, and what is said before the scenario has its turn.
+//! One member: an account, at most one link, and what is said before the script has its turn.
 
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use mnm::base::Mono;
-use mnm_client::{Backoff, Frame, Link, LinkError, Sink, request};
+use mnm_client::{Account, Backoff, Frame, Link, LinkError, Sink, request};
 
-use super::{OUT_ENOUGH, Scenario};
+use super::{Identity, OUT_ENOUGH, Script};
 use crate::clock::Clock;
 
 /// Where a member stands.
@@ -23,14 +23,7 @@ pub(super) enum State {
     Leaving,
 }
 
-/// What a member logs in with.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Account {
-    uid: String,
-    node: String,
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Member {
     pub(super) state: State,
     pub(super) link: Option<Link<TcpStream>>,
@@ -40,7 +33,7 @@ pub(super) struct Member {
     pub(super) ending: bool,
     /// In the fleet's list of members to be served.
     pub(super) ready: bool,
-    account: Option<Account>,
+    identity: Identity,
     /// The member has been online before: what it then had in flight must be repeated.
     known: bool,
     connected: bool,
@@ -52,16 +45,38 @@ pub(super) struct Member {
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The longest wait before a return.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// A member that has said nothing for this long says that it is there; the relay's patience is twice that.
-const PULSE_AFTER: Duration = Duration::from_secs(60);
+/// What the members' devices are called.
+const LABEL: &str = "simclient";
 
 impl Member {
+    pub(super) fn new(identity: Identity) -> Member {
+        Member {
+            state: State::Away,
+            link: None,
+            readable: false,
+            ending: false,
+            ready: false,
+            identity,
+            known: false,
+            connected: false,
+            backoff: None,
+            last_sent: Mono::default(),
+        }
+    }
+
     pub(super) fn is_online(&self) -> bool {
         self.state == State::Online
     }
 
-    pub(super) fn has_account(&self) -> bool {
-        self.account.is_some()
+    pub(super) fn is_away(&self) -> bool {
+        self.state == State::Away
+    }
+
+    pub(super) fn account(&self) -> Option<&Account> {
+        match &self.identity {
+            Identity::Known(account) => Some(account),
+            Identity::New { .. } => None,
+        }
     }
 
     pub(super) fn greeting_since(&self) -> Option<Mono> {
@@ -72,33 +87,43 @@ impl Member {
     }
 
     /// Takes a new link and says what a relay wants to hear first, without waiting in between.
-    pub(super) fn greet(&mut self, mut link: Link<TcpStream>, now: Mono) {
+    pub(super) fn greet(&mut self, mut link: Link<TcpStream>, invite: Option<&str>, now: Mono) {
         request::tmtprev(&mut link.out);
-        match &self.account {
-            Some(account) => request::login(&mut link.out, &account.uid, &account.node),
-            None => request::register(&mut link.out, "simclient", None, None),
+        match &self.identity {
+            Identity::Known(account) => request::login(&mut link.out, &account.uid, &account.node),
+            Identity::New { alias } => request::register(&mut link.out, LABEL, alias.as_deref(), invite),
         }
         self.link = Some(link);
         self.state = State::Greeting { since: now };
         self.connected = false;
+        self.readable = false;
         self.ending = false;
     }
 
-    pub(super) fn leave(&mut self) {
+    /// Says good-bye if there is somebody to hear it, else goes without; whether anything was to be done.
+    pub(super) fn leave(&mut self) -> bool {
         match (&mut self.link, self.state) {
+            (_, State::Leaving) => true,
             (Some(link), State::Online) => {
                 request::quit(&mut link.out);
                 self.state = State::Leaving;
+                true
             }
-            (_, State::Away | State::Greeting { .. } | State::Online | State::Leaving) => {
-                self.link = None;
-                self.state = State::Away;
+            (_, State::Away | State::Greeting { .. } | State::Online) => {
+                self.cut();
+                false
             }
         }
     }
 
-    pub(super) fn pulse_if_quiet(&mut self, now: Mono) -> bool {
-        let quiet = self.is_online() && now.since(self.last_sent) > PULSE_AFTER;
+    /// Goes without a word.
+    pub(super) fn cut(&mut self) {
+        self.link = None;
+        self.state = State::Away;
+    }
+
+    pub(super) fn pulse_if_quiet(&mut self, after: Duration, now: Mono) -> bool {
+        let quiet = self.is_online() && now.since(self.last_sent) >= after;
         if let (Some(link), true) = (&mut self.link, quiet) {
             request::pulse(&mut link.out);
         }
@@ -111,8 +136,8 @@ impl Member {
         backoff.next_wait(getrandom::u32().unwrap_or(0))
     }
 
-    /// Reads, lets the scenario write, writes. Whether there may be more to read.
-    pub(super) fn serve(&mut self, who: usize, scratch: &mut [u8], scenario: &mut impl Scenario, clock: Clock) -> Result<bool, LinkError> {
+    /// Reads, lets the script write, writes. Whether there may be more to read.
+    pub(super) fn serve(&mut self, who: usize, scratch: &mut [u8], script: &mut impl Script, clock: Clock) -> Result<bool, LinkError> {
         let Some(link) = &mut self.link else { return Ok(false) };
         if !self.connected {
             self.connected = is_connected(link)?;
@@ -121,23 +146,22 @@ impl Member {
             }
         }
         if self.readable {
-            let known = &mut self.known;
-            let mut desk = Desk { who, state: &mut self.state, account: &mut self.account, known, scenario, clock };
+            let mut desk = Desk { who, state: &mut self.state, identity: &mut self.identity, known: &mut self.known, script, clock };
             self.readable = link.receive(self.ending, scratch, &mut desk)?;
         }
         if self.is_online() {
             self.backoff = None;
         }
-        self.send(who, scenario, clock)?;
+        self.send(who, script, clock)?;
         Ok(self.readable)
     }
 
-    fn send(&mut self, who: usize, scenario: &mut impl Scenario, clock: Clock) -> Result<(), LinkError> {
+    fn send(&mut self, who: usize, script: &mut impl Script, clock: Clock) -> Result<(), LinkError> {
         let online = self.is_online();
         let Some(link) = &mut self.link else { return Ok(()) };
         loop {
             if online && link.unsent() < OUT_ENOUGH {
-                scenario.fill(who, &mut link.out, clock.now());
+                script.fill(who, &mut link.out, clock.now());
             }
             if link.unsent() > 0 {
                 self.last_sent = clock.now();
@@ -170,25 +194,26 @@ fn is_connected(link: &mut Link<TcpStream>) -> Result<bool, LinkError> {
 struct Desk<'a, S> {
     who: usize,
     state: &'a mut State,
-    account: &'a mut Option<Account>,
+    identity: &'a mut Identity,
     known: &'a mut bool,
-    scenario: &'a mut S,
+    script: &'a mut S,
     clock: Clock,
 }
 
-impl<S: Scenario> Sink for Desk<'_, S> {
+impl<S: Script> Sink for Desk<'_, S> {
     fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), LinkError> {
         let reply = &frame.reply;
         match reply.op {
-            "ack" => self.scenario.answered(self.who, reply.id, reply.error, self.clock.now()),
+            "ack" => self.script.answered(self.who, reply.id, reply.error, self.clock.now()),
             "delivery" => {
                 let sound = reply.headsum_holds(frame.header);
-                self.scenario.delivered(self.who, reply, sound, frame.body, self.clock.now());
+                self.script.delivered(self.who, reply, sound, frame.body, self.clock.now());
             }
-            "registered" => *self.account = Some(Account { uid: reply.uid.to_owned(), node: reply.node_id.to_owned() }),
+            "registered" => self.registered(reply.uid, reply.node_id, reply.error)?,
             "info" => self.logged_in(out)?,
             "quit" => return Err(LinkError::Quit(reply.error.unwrap_or("without a reason").to_owned())),
-            // Greetings, presence, and messages that are none of the scenario's business.
+            // Messages that say something of the site; greetings and presence.
+            op if reply.is_message() => self.script.noticed(self.who, op, self.clock.now()),
             _ => {}
         }
         if reply.is_message() {
@@ -198,15 +223,24 @@ impl<S: Scenario> Sink for Desk<'_, S> {
     }
 }
 
-impl<S: Scenario> Desk<'_, S> {
-    fn logged_in(&mut self, out: &mut Vec<u8>) -> Result<(), LinkError> {
-        let Some(account) = self.account else { return Err(LinkError::Protocol("info before registered".into())) };
-        if account.uid.is_empty() || account.node.is_empty() {
+impl<S: Script> Desk<'_, S> {
+    fn registered(&mut self, uid: &str, node: &str, error: Option<&str>) -> Result<(), LinkError> {
+        if uid.is_empty() || node.is_empty() {
             return Err(LinkError::Protocol("registered without uid or nodeid".into()));
         }
+        if let Some(error) = error {
+            return Err(LinkError::Protocol(format!("the account was made, but not all that was asked for: {error}")));
+        }
+        *self.identity = Identity::Known(Account { uid: uid.to_owned(), node: node.to_owned() });
+        Ok(())
+    }
+
+    fn logged_in(&mut self, out: &mut Vec<u8>) -> Result<(), LinkError> {
+        let Identity::Known(account) = self.identity else { return Err(LinkError::Protocol("info before registered".into())) };
+        let State::Greeting { since } = *self.state else { return Err(LinkError::Protocol("info without a login".into())) };
         *self.state = State::Online;
         let again = std::mem::replace(self.known, true);
-        self.scenario.online(self.who, &account.uid, again, out);
+        self.script.online(self.who, account, again, since, self.clock.now(), out);
         Ok(())
     }
 

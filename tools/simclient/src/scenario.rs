@@ -1,3 +1,0 @@
-//! What members can be asked to do. One file per scenario.
-
-pub(crate) mod pairs;
