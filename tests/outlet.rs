@@ -158,3 +158,42 @@ fn questions_by_the_thousand_keep_nobody_waiting() {
         assert_eq!(asker.gone.get(), goes);
     }
 }
+
+/// Fourteen thousand members who each post a little in the same moment are all heard: that it is much together is no want of room.
+#[test]
+fn a_little_from_very_many_is_not_refused() {
+    const MEMBERS: usize = 14_000;
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = site(&directory);
+    let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_600_000_000_000_000_000) };
+    let mut turns = |server: &mut Server<End, Directory>, slots: &[usize]| {
+        slots.iter().for_each(|slot| server.ready(*slot, true, true));
+        server.turn(now).unwrap();
+        while server.has_work() {
+            server.turn(now).unwrap();
+        }
+    };
+    let peers: Vec<Peer> = std::iter::repeat_with(Peer::default).take(MEMBERS).collect();
+    let register = [frame(r#"{"op":0,"id":"1"}"#, b""), frame(r#"{"op":1,"newnode":"n"}"#, b"")].concat();
+    let slots: Vec<usize> = peers
+        .iter()
+        .map(|peer| {
+            peer.room.set(usize::MAX);
+            peer.said.borrow_mut().extend(&register);
+            server.open(End(peer.clone()), Layer::Plain, None, now)
+        })
+        .collect();
+    turns(&mut server, &slots);
+    for peer in &peers {
+        let said = String::from_utf8(peer.heard.take()).unwrap();
+        let uid = &said[said.find("\"uid\":\"").unwrap() + 7..][..32];
+        let header = format!(r#"{{"op":7,"id":"p","for":[{{"id":"{uid}","type":1}}],"datalen":300}}"#);
+        peer.said.borrow_mut().extend(frame(&header, &[b'x'; 300]));
+    }
+    turns(&mut server, &slots);
+    let refused = peers.iter().find_map(|peer| {
+        let said = String::from_utf8(peer.heard.take()).unwrap();
+        (!said.contains(r#""msgid""#)).then_some(said)
+    });
+    assert_eq!(refused, None);
+}

@@ -255,7 +255,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     pub fn turn(&mut self, now: Now) -> Result<(), StoreError> {
         self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
         self.read_all(now)?;
-        self.retry_held(now);
+        self.retry_held(now)?;
         self.note_progress(now);
         self.relay.handle(Input::Tick, now, &mut self.effects);
         self.absorb()?;
@@ -388,6 +388,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
             // After each buffer, since what the log takes is told for a few of them only.
             self.intake.absorb(&mut self.effects, &mut self.store)?;
             self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
+            // Work is counted link by link: nobody waits because many others have asked for a little.
+            let work = self.relay.take_work();
             match received {
                 Received::Blocked => {
                     if conn.inlet.held_until().is_some() {
@@ -399,7 +401,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 Received::End | Received::Broken(_) => break,
             }
             // Requests to very many devices are work, however few octets they are.
-            budget = budget.saturating_sub(READ_BUFFER + self.relay.take_work() * OCTETS_PER_DEVICE);
+            budget = budget.saturating_sub(READ_BUFFER + work * OCTETS_PER_DEVICE);
             if budget == 0 && !conn.link.is_ending() {
                 conn.reads = true;
                 self.readable.push_back(slot);
@@ -413,7 +415,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
     }
 
     /// Tries the held logins again whose time is up, or all of them if some link has ended.
-    fn retry_held(&mut self, now: Now) {
+    ///
+    /// # Errors
+    /// [`StoreError`], as for any turn.
+    fn retry_held(&mut self, now: Now) -> Result<(), StoreError> {
         let ended = std::mem::take(&mut self.ended);
         let slots: Vec<usize> = self.held.iter().copied().collect();
         for slot in slots {
@@ -430,13 +435,18 @@ impl<S: Socket, D: Disk> Server<S, D> {
             let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
             conn.inlet.retry(conn.id, &mut reading);
             self.relay.take_work();
-            if conn.inlet.held_until().is_some() {
+            let is_held = conn.inlet.held_until().is_some();
+            // As after each buffer that is read.
+            self.intake.absorb(&mut self.effects, &mut self.store)?;
+            self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
+            if is_held {
                 self.held.insert(slot);
             } else {
                 // Reading stopped for it, and the event that told of more is spent.
                 self.ready(slot, true, false);
             }
         }
+        Ok(())
     }
 
     /// Sockets that take something again have moved since they were written to, however long the last turn took: their peers
