@@ -58,7 +58,14 @@ Latencies count from the moment a post is queued for its link, resends included.
 
 /// What to do to which relay.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "simclient", version, about = "Load tester for TMTP relays", long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+#[command(
+    name = "simclient",
+    version,
+    about = "Load tester for TMTP relays",
+    long_about = LONG_ABOUT,
+    after_long_help = EXAMPLES,
+    override_usage = "simclient [SCENARIO] [OPTIONS]\n       simclient compare A.json B.json"
+)]
 pub struct Options {
     /// Where, and as whom.
     #[command(flatten)]
