@@ -1,6 +1,9 @@
 //! The command line.
 //!
-//! Usage mistakes are clap's to tell (exit status 2).
+//! Usage mistakes are clap's to find (exit status 2).
+
+mod orders;
+mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +11,9 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub use orders::{Alias, Group, Node, Who};
+use values::{fingerprint, label, name, seconds, time};
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done; 1 the relay refused; 2 wrong usage; 3 the profile or its credentials; 4 the relay could not be reached in \
@@ -57,8 +63,7 @@ pub enum Command {
         #[arg(value_name = "ALIAS", value_parser = name)]
         to: String,
         /// Up to 140 characters
-        #[arg(value_name = "TEXT", default_value = "")]
-        text: String,
+        text: Option<String>,
         /// As whom.
         #[command(flatten)]
         speak: Speak,
@@ -72,8 +77,7 @@ pub enum Command {
         #[arg(value_name = "ALIAS", value_parser = name)]
         to: String,
         /// Up to 140 characters
-        #[arg(value_name = "TEXT", default_value = "")]
-        text: String,
+        text: Option<String>,
         /// As whom.
         #[command(flatten)]
         speak: Speak,
@@ -283,164 +287,6 @@ pub struct Recv {
 /// All kinds of messages.
 pub const OPS: [&str; 9] = ["delivery", "notify", "ping", "invite", "member", "login", "user", "ohiedit", "missed"];
 
-/// What can be done with groups.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Group {
-    /// The groups one has joined or is invited to
-    List(Json),
-    /// Who is in a group
-    Show {
-        /// The group's name
-        #[arg(value_parser = name)]
-        gid: String,
-        /// As JSON?
-        #[command(flatten)]
-        json: Json,
-    },
-    /// Put somebody out of a group, who must be invited again to come back
-    Drop {
-        /// The group's name
-        #[arg(value_parser = name)]
-        gid: String,
-        /// Who, as the group lists them
-        #[arg(value_parser = name)]
-        alias: String,
-    },
-    /// Set rules, as a moderator
-    Set {
-        /// The group's name
-        #[arg(value_parser = name)]
-        gid: String,
-        /// Who may invite
-        #[arg(long, value_name = "WHO", value_parser = ["members", "moderators"])]
-        invite: Option<String>,
-        /// Who may post
-        #[arg(long, value_name = "WHO", value_parser = ["members", "moderators", "anyone"])]
-        post: Option<String>,
-        /// Who may see who is in it
-        #[arg(long, value_name = "WHO", value_parser = ["members", "moderators", "anyone"])]
-        roster: Option<String>,
-    },
-    /// Make somebody a moderator, or no longer one
-    Moderator {
-        /// The group's name
-        #[arg(value_parser = name)]
-        gid: String,
-        /// Whom, as the group lists them
-        #[arg(value_parser = name)]
-        alias: String,
-        /// No longer
-        #[arg(long)]
-        off: bool,
-    },
-}
-
-/// What can be done with contacts. Pings and invitations that come add to them.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Who {
-    /// Give somebody a name of one's own choice
-    Add {
-        /// The name
-        name: String,
-        /// Whose
-        uid: String,
-    },
-    /// Forget a name
-    Drop {
-        /// The name
-        name: String,
-    },
-}
-
-/// What can be done with devices.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Node {
-    /// All devices
-    List(Json),
-    /// Make another device
-    Add {
-        /// What it is called
-        #[arg(value_parser = label)]
-        label: String,
-        /// Keep what it logs in with in this new profile
-        #[arg(long, value_name = "PROFILE", required_unless_present = "show_secret")]
-        save_as: Option<String>,
-        /// Print what it logs in with, once
-        #[arg(long, conflicts_with = "save_as")]
-        show_secret: bool,
-    },
-    /// Drop a device: it is cut off, and never gets in again
-    Drop {
-        /// Its number, as `tmtp node list` tells it
-        #[arg(value_name = "N", value_parser = name)]
-        node: String,
-    },
-}
-
-/// What can be done with one's own names.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Alias {
-    /// All of them
-    List(Json),
-    /// Take another one, or set anew for how long one is good
-    Add {
-        /// 8 characters or more
-        #[arg(value_parser = name)]
-        name: String,
-        /// Good for so many pings and invitations
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-        uses: Option<u64>,
-        /// Good until: 90m, 12h, 30d, 2w, or a time as 2026-11-26T18:00:00Z
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        expires: Option<String>,
-    },
-    /// Give one up
-    Drop {
-        /// Which
-        #[arg(value_parser = name)]
-        name: String,
-    },
-}
-
-/// Names of members, groups and devices. Whether one is good is the relay's to say, but none may burst a request's header.
-fn name(text: &str) -> Result<String, String> {
-    const MAX: usize = 1024;
-    if text.is_empty() || text.len() > MAX { Err(format!("expected 1 to {MAX} octets")) } else { Ok(text.to_owned()) }
-}
-
-fn label(text: &str) -> Result<String, String> {
-    // The relay ends the link of who sends a longer one.
-    const MAX: usize = 255;
-    if text.is_empty() || text.len() > MAX { Err(format!("expected 1 to {MAX} octets")) } else { Ok(text.to_owned()) }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    // Beyond a year a sum of times may overflow, and nobody waits that long.
-    if !(0.0..=31_536_000.0).contains(&seconds) {
-        return Err("expected 0 to 31536000 seconds".to_owned());
-    }
-    Ok(Duration::from_secs_f64(seconds))
-}
-
-fn fingerprint(text: &str) -> Result<String, String> {
-    mnm_client::parse_fingerprint(text).map(|f| mnm_client::write_fingerprint(&f)).map_err(|e| format!("expected {e}"))
-}
-
-/// A time for the relay: one of RFC 3339 as it is, a duration from now on.
-fn time(text: &str) -> Result<String, String> {
-    use mnm::base::Wall;
-    if Wall::parse_rfc3339(text).is_some() {
-        return Ok(text.to_owned());
-    }
-    let units = [('m', 60), ('h', 3600), ('d', 86_400), ('w', 7 * 86_400)];
-    let read = |(unit, seconds): (char, u64)| text.strip_suffix(unit)?.parse::<u32>().ok().map(|count| u64::from(count) * seconds);
-    let wait = units.into_iter().find_map(read).filter(|seconds| *seconds > 0);
-    let wait = wait.ok_or("expected a duration as 90m, 12h, 30d or 2w, or a time as 2026-11-26T18:00:00Z")?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Ok(Wall::default().plus(now).plus(Duration::from_secs(wait)).to_rfc3339())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,18 +295,5 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn times_and_durations_are_read() {
-        assert_eq!(time("2026-11-26T18:00:00+01:00").as_deref(), Ok("2026-11-26T18:00:00+01:00"));
-        assert!(time("2d").unwrap().ends_with('Z'));
-        for wrong in ["", "2", "0d", "soon", "-1d", "9999999999w"] {
-            assert!(time(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for wrong in ["", "-1", "nan", "inf", "1e99"] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
     }
 }

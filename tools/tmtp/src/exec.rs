@@ -9,6 +9,7 @@ use std::thread;
 use mnm_client::Header;
 
 use crate::Failure;
+use crate::home::Place;
 use crate::parcel::Parcel;
 use crate::text::file_name;
 use crate::wake::Bell;
@@ -23,6 +24,7 @@ pub(crate) struct Running {
 /// Starts the command with a message's data as its standard input. `bell` rings when it ends.
 pub(crate) fn start(
     command: &str,
+    place: &Place,
     header: &Header,
     from_name: &str,
     parcel: &Parcel<'_>,
@@ -43,6 +45,8 @@ pub(crate) fn start(
         ("TMTP_POSTED", header.text("posted")),
         ("TMTP_NAME", &name),
     ];
+    // A tmtp that the command runs is of the same profile, and uses this one's link.
+    shell.envs(place.environment());
     // No environment can hold a NUL, and whoever sends one must not be able to stop the command.
     shell.envs(values.map(|(key, value)| (key, value.replace('\0', ""))));
     if let Some(saved) = saved {

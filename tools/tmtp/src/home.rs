@@ -17,6 +17,9 @@ use crate::Failure;
 /// The longest name of a profile.
 const NAME_MAX: usize = 64;
 
+/// In such a directory only its owner can take something away or rename it.
+const STICKY: u32 = 0o1000;
+
 /// One profile's place in the file system, whether it is there or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -50,6 +53,12 @@ impl Place {
         Place::find(self.dir.parent(), name)
     }
 
+    /// What other programs must be told to find this profile, by environment variables.
+    pub(crate) fn environment(&self) -> [(&'static str, PathBuf); 2] {
+        let home = self.dir.parent().unwrap_or(Path::new("."));
+        [("TMTP_HOME", std::path::absolute(home).unwrap_or_else(|_| home.to_owned())), ("TMTP_PROFILE", PathBuf::from(&self.name))]
+    }
+
     pub(crate) fn profile(&self) -> PathBuf {
         self.dir.join("profile.json")
     }
@@ -68,8 +77,16 @@ impl Place {
         self.check_private()
     }
 
-    /// Refuses what others may read or write.
+    /// Refuses what others may read or write, and a home in which they could put something else in its place.
     pub(crate) fn check_private(&self) -> Result<(), Failure> {
+        if let Some(home) = self.dir.parent()
+            && let Ok(found) = fs::metadata(home)
+            && found.mode() & 0o022 != 0
+            && found.mode() & STICKY == 0
+        {
+            let home = home.display();
+            return Err(Failure::Profile(format!("profile {}: others may write to {home}; chmod go-w {home}", self.name)));
+        }
         for path in [self.dir.clone(), self.profile()] {
             let found = match fs::metadata(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

@@ -136,9 +136,7 @@ pub(crate) fn failure(error: Error, place: &Place, site: &Site, timeout: Duratio
         Error::Local(error) => Failure::Local(error.to_string()),
         Error::Usage(text) if matches!(site.trust, Trust::Authorities(_) | Trust::System) => Failure::Local(text),
         Error::Usage(text) => Failure::Usage(text),
-        Error::Link(LinkError::Tls(mnm_client_tls_error)) if is_certificate(&mnm_client_tls_error.to_string()) => {
-            certificate(&mnm_client_tls_error.to_string(), place, site)
-        }
+        Error::Link(LinkError::Tls(tls)) if is_certificate(&tls.to_string()) => certificate(&tls.to_string(), place, site),
         Error::Link(LinkError::Quit(reason)) => match reason.as_str() {
             "login failed" | "corrupt base32 value" => Failure::Profile(format!(
                 "profile {name}: login failed: {address} does not know this uid and device; was the device dropped, or is it another relay?"
@@ -152,9 +150,10 @@ pub(crate) fn failure(error: Error, place: &Place, site: &Site, timeout: Duratio
             )),
             _ => Failure::Refused(format!("the relay refuses: {reason}")),
         },
-        Error::Link(error) => {
+        Error::Link(error) if error.is_transient() => {
             Failure::Unreachable(format!("{address}: {error} (tried for {} s; is the relay running?)", timeout.as_secs_f64()))
         }
+        Error::Link(error) => Failure::Unreachable(format!("{address}: {error}")),
     }
 }
 

@@ -96,7 +96,7 @@ enum Data {
 
 impl Share {
     /// Offers the link. Whoever calls has the profile's lock to receive: a socket that is there is a dead one's.
-    pub(crate) fn offer(place: &Place, profile: &Profile, bell: Bell) -> io::Result<Share> {
+    pub(crate) fn offer(place: &Place, profile: &Profile, client: &Client, bell: Bell) -> io::Result<Share> {
         let path = place.socket();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -114,17 +114,26 @@ impl Share {
         });
         let (tell, jobs) = channel();
         let shared = state.clone();
+        let mut share =
+            Share { path, jobs, state, answered: VecDeque::new(), expecting: Vec::new(), handed: HashSet::new(), greeted: None };
+        // Before anybody is heard, who would be greeted with nothing.
+        share.refresh(client);
         thread::spawn(move || accept(&listener, &shared, &tell, &bell));
-        Ok(Share { path, jobs, state, answered: VecDeque::new(), expecting: Vec::new(), handed: HashSet::new(), greeted: None })
+        Ok(share)
     }
 
-    /// Does what others have asked for since the last time.
-    pub(crate) fn serve(&mut self, client: &mut Client) {
+    /// What the peers' threads tell must be what the relay told last.
+    fn refresh(&mut self, client: &Client) {
         if self.greeted != Some(client.reconnects()) {
             self.greeted = Some(client.reconnects());
             *held(&self.state.hello) = frame(client.greeting().fields()).unwrap_or_default();
         }
         client.online().clone_into(&mut held(&self.state.online));
+    }
+
+    /// Does what others have asked for since the last time.
+    pub(crate) fn serve(&mut self, client: &mut Client) {
+        self.refresh(client);
         while let Ok(Job { peer, what }) = self.jobs.try_recv() {
             match what {
                 What::Ack(id) if self.handed.remove(&id) => client.ack(&id),

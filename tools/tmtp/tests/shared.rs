@@ -76,9 +76,11 @@ fn a_command_may_answer() {
         assert_eq!(bob.run(&["recv", "--raw", "--count", "1", "--wait", "60"]).out, format!("you said {text}").into_bytes());
     }
     assert_eq!(live.interrupt().0, Some(0));
-    // Without --follow as well.
+    // Without --follow as well, and with a profile that the command must be told of.
     bob.send("alice", "three");
-    alice.run(&["recv", "--count", "1", "--exec", &answer]).ok();
+    let mut command = alice.command(&["recv", "--count", "1", "--exec", &answer, "--profile", "alice", "--home"]);
+    command.arg(alice.home.file_name().unwrap()).env_remove("TMTP_HOME").env_remove("TMTP_PROFILE");
+    assert_eq!(Live::of(&mut command).end().0, Some(0));
     assert_eq!(bob.run(&["recv", "--raw", "--count", "1"]).out, b"you said three");
 }
 
@@ -108,7 +110,7 @@ fn a_relay_that_is_killed_costs_no_message_of_a_shared_link() {
     let id = sending.line();
     assert_eq!(sending.end().0, Some(0));
     let came = bob.waiting();
-    assert!(came.iter().any(|message| message["id"] == Value::from(&id[..])), "{came:?}");
+    assert!(came.iter().any(|message| message["id"] == id[..]), "{came:?}");
     assert!(came.iter().filter(|message| message["op"] == "delivery").all(|message| message["text"] == "patience"));
 }
 

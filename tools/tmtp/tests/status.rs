@@ -35,7 +35,8 @@ fn each_failure_has_its_exit_status() {
         (&["send", "eve", "-m", "x"], 2, "eve: neither a contact nor a uid"),
         (&["send", "bob"], 2, "nothing to send"),
         (&["send"], 2, "for whom?"),
-        (&["sned"], 2, "unrecognized subcommand"),
+        (&["sned"], 2, "unrecognized subcommand 'sned'; tip: "),
+        (&["register"], 2, "not provided:; <ADDR>; --help tells the usage"),
         (&["who", "add", "x", "no uid"], 2, "a uid has 32 characters"),
         (&["register", "no port"], 2, "HOST:PORT"),
         (&["--profile", "../x", "whoami"], 2, "profile \"../x\""),
@@ -46,7 +47,7 @@ fn each_failure_has_its_exit_status() {
         (&["recv", "--count", "3", "--wait", "0.2"], 7, "0 of 3 messages came in time"),
     ] {
         let (out, error) = alice.run(args).fails(status);
-        assert!(error.contains(says) && out.is_empty(), "{args:?}: {error}");
+        assert!(error.contains(says) && error.lines().count() == 1 && out.is_empty(), "{args:?}: {error}");
     }
     drop(stand);
 }
@@ -153,6 +154,10 @@ fn loose_permissions_are_refused() {
         chmod(&path, tight);
         alice.run(&["whoami"]).ok();
     }
+    chmod(&alice.home, 0o770);
+    let (_, error) = alice.run(&["whoami"]).fails(3);
+    assert!(error.contains(&format!("others may write to {0}; chmod go-w {0}", alice.home.display())), "{error}");
+    chmod(&alice.home, 0o700);
     alice.run(&["recv"]).ok();
     for entry in fs::read_dir(alice.dir()).unwrap() {
         let mode = entry.unwrap().metadata().unwrap().permissions().mode() & 0o777;
