@@ -136,8 +136,9 @@ fn verify(place: &Place, timeout: Duration, trust: &TrustArgs) -> Result<(), Fai
     if trust.ca.is_some() || trust.fingerprint.is_some() {
         return Err(Failure::Usage("--ca and --fingerprint are for a new profile; for one that is there: --repin FINGERPRINT".to_owned()));
     }
-    let session = Session::open(place, Purpose::Verify, timeout, None)?;
-    let fingerprint = session.client.fingerprint().map(|f| write_fingerprint(&f)).unwrap_or_default();
+    let session = Session::open(place, Purpose::Request, timeout, None)?;
+    // None: a `tmtp recv` of this profile runs. That it is logged in is as good as a login.
+    let fingerprint = session.client.fingerprint().map_or_else(|| "seen by another tmtp".to_owned(), |f| write_fingerprint(&f));
     let profile = session.profile.clone();
     session.close();
     tell(place, &profile, &fingerprint)
@@ -258,7 +259,7 @@ fn wanted_trust(args: &TrustArgs, site: &Site) -> Result<Option<KeptTrust>, Fail
 
 /// The secret of a device: never from the command line, which every user of the machine can read.
 fn node_secret() -> Result<String, Failure> {
-    if let Ok(secret) = std::env::var(NODE_VARIABLE) {
+    if let Some(secret) = std::env::var(NODE_VARIABLE).ok().filter(|secret| !secret.trim().is_empty()) {
         return Ok(secret.trim().to_owned());
     }
     let input = io::stdin();

@@ -36,13 +36,13 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Use this profile: one device of one member at one site
-    #[arg(long, value_name = "NAME", env = "TMTP_PROFILE", default_value = "default", global = true)]
+    #[arg(long, value_name = "NAME", env = "TMTP_PROFILE", default_value = "default", global = true, help_heading = "Common options")]
     pub profile: String,
     /// Keep profiles in this directory [default: tmtp in the user's configuration directory]
-    #[arg(long, value_name = "DIR", env = "TMTP_HOME", global = true)]
+    #[arg(long, value_name = "DIR", env = "TMTP_HOME", global = true, help_heading = "Common options")]
     pub home: Option<PathBuf>,
     /// Try for so long to reach the relay, lost links and new ones included
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, global = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, global = true, help_heading = "Common options")]
     pub timeout: Duration,
 }
 

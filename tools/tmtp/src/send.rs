@@ -16,8 +16,12 @@ use crate::text::shown;
 use crate::wake::Wake;
 use crate::{Failure, out};
 
-/// What names in one post may have of a header's 64 KiB.
-const NAMES_MAX: usize = 48 << 10;
+/// What recipients may have of a header's 64 KiB: as many uids as a post may name, and some groups.
+const RECIPIENTS_SIZE_MAX: usize = 60_000;
+/// What stands around each of them.
+const AROUND: usize = 24;
+/// What a character of a name may grow to when it is written as JSON.
+const ESCAPED: usize = 6;
 /// How often a link is looked after while no line comes; it looks after itself meanwhile.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -34,8 +38,8 @@ pub(crate) fn send(place: &Place, timeout: Duration, args: &Send) -> Result<(), 
     let plan = plan(&profile, args, io::stdin().is_terminal())?;
     let mut recipients: Vec<Recipient<'_>> = plan.uids.iter().map(|uid| Recipient::user(uid)).collect();
     recipients.extend(plan.groups.iter().map(|gid| Recipient::group(gid)));
-    let size: usize = recipients.iter().map(|to| 6 * to.id.len() + 20).sum();
-    if recipients.len() > RECIPIENTS_MAX || size > NAMES_MAX {
+    let sizes = plan.uids.iter().map(|uid| uid.len() + AROUND).chain(plan.groups.iter().map(|gid| ESCAPED * gid.len() + AROUND));
+    if recipients.len() > RECIPIENTS_MAX || sizes.sum::<usize>() > RECIPIENTS_SIZE_MAX {
         return Err(Failure::Usage("too many recipients for one message; send it in several".to_owned()));
     }
     match &plan.source {

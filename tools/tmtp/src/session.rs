@@ -21,8 +21,6 @@ pub(crate) enum Purpose {
     AnswerByMessage,
     /// To take what waits; by a link of its own.
     Receive,
-    /// To see whether the relay itself lets us in.
-    Verify,
 }
 
 /// A profile's link.
@@ -151,7 +149,10 @@ pub(crate) fn failure(error: Error, place: &Place, site: &Site, timeout: Duratio
             _ => Failure::Refused(format!("the relay refuses: {reason}")),
         },
         Error::Link(error) if error.is_transient() => {
-            Failure::Unreachable(format!("{address}: {error} (tried for {} s; is the relay running?)", timeout.as_secs_f64()))
+            let (told, tried) = (error.to_string(), timeout.as_secs_f64());
+            // Some errors name the address themselves, or what it was resolved to.
+            let what = if told.contains(address.as_str()) { told } else { format!("{address}: {told}") };
+            Failure::Unreachable(format!("{what} (tried for {tried} s; is the relay running?)"))
         }
         Error::Link(error) => Failure::Unreachable(format!("{address}: {error}")),
     }

@@ -50,7 +50,7 @@ fn what_is_no_text_stays_with_the_relay_until_it_is_fetched() {
         for _ in 0..2 {
             alice.run(&["send", "bob", "data"]).ok();
         }
-        let (out, note) = bob.run(&["recv", "--wait", "1"]).fails(0);
+        let (out, note) = bob.run(&["recv"]).fails(0);
         assert_eq!((out.as_str(), note.matches(&format!("{count} octets from alice (data) cannot be shown")).count()), ("", 2), "{note}");
         let said = bob.run(&["recv", "--json", "--count", "1"]).ok();
         let message: serde_json::Value = serde_json::from_str(&said).unwrap();
@@ -78,6 +78,15 @@ fn standard_input_is_sent() {
     assert_eq!(came, [format!("{} first", ids[0]), format!("{} second", ids[1]), format!("{} third", ids[2])]);
     let (_, error) = alice.run_with(&["send", "bob"], b"").fails(2);
     assert!(error.contains("nothing to send"), "{error}");
+    drop(stand);
+}
+
+/// As many as one post may name fit its header.
+#[test]
+fn a_message_may_have_a_thousand_recipients() {
+    let (stand, [alice, bob]) = Stand::members(["alice", "bob"]);
+    alice.run(&[&["send", "-m", "to all"], &vec![&bob.uid[..]; 1000][..]].concat()).ok();
+    assert_eq!(bob.waiting().len(), 1, "once, however often one is named");
     drop(stand);
 }
 

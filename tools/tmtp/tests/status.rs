@@ -35,6 +35,7 @@ fn each_failure_has_its_exit_status() {
         (&["send", "eve", "-m", "x"], 2, "eve: neither a contact nor a uid"),
         (&["send", "bob"], 2, "nothing to send"),
         (&["send"], 2, "for whom?"),
+        (&[&["send", "-m", "x"], &vec![&alice.uid[..]; 1001][..]].concat(), 2, "too many recipients"),
         (&["sned"], 2, "unrecognized subcommand 'sned'; tip: "),
         (&["register"], 2, "not provided:; <ADDR>; --help tells the usage"),
         (&["who", "add", "x", "no uid"], 2, "a uid has 32 characters"),
@@ -76,7 +77,7 @@ fn a_relay_that_cannot_be_reached_in_time() {
     alice.send("bob", "hello");
     let elsewhere = bob.start(&["recv", "--wait", "600"]);
     assert!(elsewhere.line().ends_with(": hello"));
-    let (_, error) = bob.run(&["--timeout", "1.5", "whoami"]).fails(4);
+    let (_, error) = bob.run(&["--timeout", "5", "whoami"]).fails(4);
     assert!(error.contains("profile bob: this device is connected elsewhere"), "{error}");
     elsewhere.kill();
     bob.run(&["whoami"]).ok();

@@ -212,7 +212,7 @@ impl Member {
 
     /// All that waits, but for logins, as JSON objects.
     pub(crate) fn waiting(&self) -> Vec<serde_json::Value> {
-        let said = self.run(&["recv", "--json", "--wait", "1"]).ok();
+        let said = self.run(&["recv", "--json"]).ok();
         said.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
     }
 
