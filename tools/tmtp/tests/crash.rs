@@ -5,6 +5,7 @@ mod stand;
 use std::fs;
 use std::process::Stdio;
 
+use stand::proxy::Proxy;
 use stand::{Live, Stand};
 
 /// The relay is killed and started again while one sends and the other follows: all that was acknowledged arrives, in order, and each
@@ -40,6 +41,37 @@ fn a_relay_that_is_killed_costs_no_message() {
     ids.dedup();
     assert_eq!(ids.len(), 60);
     assert_eq!(following.interrupt().0, Some(0));
+}
+
+/// The same in the middle of a large file: on its way to the relay, and on its way to who follows. It arrives whole, and no half of it is
+/// left anywhere.
+#[test]
+fn a_relay_that_is_killed_in_the_middle_of_a_file_costs_no_octet() {
+    let (mut stand, [alice, bob]) = Stand::members(["alice", "bob"]);
+    let proxy = Proxy::to(&stand.relay().address);
+    let file: Vec<u8> = (0..5_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(stand.dir.path().join("file"), &file).unwrap();
+
+    alice.move_to(&proxy.address);
+    proxy.arm(2_000_000);
+    let sending = alice.start(&["send", "bob", "file"]);
+    let ended = proxy.in_the_middle(|| stand.kill_relay());
+    stand.restart_relay(&ended);
+    let id = sending.line();
+    assert_eq!(sending.end(), (Some(0), vec![]));
+
+    bob.move_to(&proxy.address);
+    proxy.arm(2_000_000);
+    let following = bob.start(&["recv", "--follow", "--save", "in"]);
+    let ended = proxy.in_the_middle(|| stand.kill_relay());
+    assert!(following.note().ends_with("; trying on"));
+    stand.restart_relay(&ended);
+    assert!(following.line().contains(": 5000000 octets in in/"));
+    assert_eq!(following.interrupt(), (Some(0), vec![]));
+    let found: Vec<_> = fs::read_dir(stand.dir.path().join("in")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(found, [stand.dir.path().join("in").join(format!("{id}-file"))]);
+    assert!(fs::read(&found[0]).unwrap() == file);
+    assert!(bob.waiting().is_empty());
 }
 
 /// A follower says that the relay is away and that it is back, and shows nothing twice.

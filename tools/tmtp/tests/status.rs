@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use stand::{Live, Member, Stand};
+use stand::{Live, Stand};
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -16,14 +16,6 @@ fn chmod(path: &Path, mode: u32) {
 /// A port at which nobody listens.
 fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
-/// The profile says that the relay is elsewhere.
-fn move_to(member: &Member, address: &str) {
-    let mut profile = member.profile();
-    profile["address"] = address.into();
-    let path = member.dir().join("profile.json");
-    fs::write(path, profile.to_string()).unwrap();
 }
 
 /// 1, 2, 3, 5 and 7, each with a sentence that names what is wrong.
@@ -60,17 +52,17 @@ fn a_relay_that_cannot_be_reached_in_time() {
     bob.run(&["whoami"]).ok();
     let address = stand.relay().address.clone();
     let dead = nobody();
-    move_to(&bob, &dead);
+    bob.move_to(&dead);
     let (_, error) = bob.run(&["--timeout", "0.5", "whoami"]).fails(4);
     assert!(error.contains(&dead) && error.contains("refused") && error.contains("tried for 0.5 s"), "{error}");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    move_to(&bob, &silent.local_addr().unwrap().to_string());
+    bob.move_to(&silent.local_addr().unwrap().to_string());
     let (_, error) = bob.run(&["--timeout", "0.5", "whoami"]).fails(4);
     assert!(error.contains("did not answer in time"), "{error}");
     let stranger = stand.stranger("stranger");
     stranger.run(&["--timeout", "0.5", "register", &dead]).fails(4);
     assert!(!stranger.dir().exists(), "nothing is left of it");
-    move_to(&bob, &address);
+    bob.move_to(&address);
     bob.run(&["whoami"]).ok();
 
     // A receiver that does not share its link: it has said that it is there by what it printed.

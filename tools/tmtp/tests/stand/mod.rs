@@ -1,6 +1,8 @@
 //! A relay process, and the `tmtp` program as a shell would start it. Everything that is waited for is waited for with a bound.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub(crate) mod proxy;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -214,6 +216,13 @@ impl Member {
     pub(crate) fn waiting(&self) -> Vec<serde_json::Value> {
         let said = self.run(&["recv", "--json"]).ok();
         said.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    }
+
+    /// Goes to its relay by another address from now on.
+    pub(crate) fn move_to(&self, address: &str) {
+        let mut profile = self.profile();
+        profile["address"] = address.into();
+        fs::write(self.dir().join("profile.json"), profile.to_string()).unwrap();
     }
 
     /// What is kept of the account.
