@@ -251,8 +251,9 @@ pub struct Send {
 /// What to do with messages.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-A message is acknowledged, and gone from the relay, only when it was printed, is safe in a file, or its command has exited with 0. \
-What this form cannot print (a file without --save) stays with the relay; what --op leaves out is acknowledged and dropped.")]
+A message is acknowledged, and gone from the relay, only when it was printed, is safe in a file, or its command has exited with 0; \
+else it comes again. What is no text stays with the relay unless --save, --json, --raw or --exec takes it; what --op leaves out is \
+acknowledged and dropped.")]
 pub struct Recv {
     /// Go on until interrupted; lost links are made anew. Other tmtp commands of this profile use this one's link meanwhile
     #[arg(long, short)]

@@ -18,6 +18,7 @@ use crate::cli::Recv;
 use crate::contacts::Contacts;
 use crate::home::Place;
 use crate::journal::Journal;
+use crate::profile::Profile;
 use crate::save::Saver;
 use crate::session::{Purpose, Session};
 use crate::share::Share;
@@ -44,7 +45,7 @@ struct Receiver<'a> {
     /// Kinds of messages that were not asked for, and how many.
     passed_over: BTreeMap<String, u64>,
     handled: u64,
-    /// To whom presence is shown on which link.
+    /// On which link presence is shown.
     shown_on: Option<u64>,
     /// The link is lost, and was told to be.
     is_away: bool,
@@ -53,7 +54,7 @@ struct Receiver<'a> {
 
 pub(crate) fn recv(place: &Place, timeout: Duration, args: &Recv) -> Result<(), Failure> {
     // A profile that is not there has no lock.
-    crate::profile::Profile::load(place)?;
+    Profile::load(place)?;
     let Some(_alone) = place.lock_to_receive()? else {
         return Err(Failure::Unreachable(format!(
             "profile {}: another tmtp recv runs and gets its messages; end it, or log in as a device of its own (`tmtp node add`)",
@@ -120,9 +121,12 @@ impl Receiver<'_> {
     fn run(&mut self) -> Result<(), Failure> {
         let mut heard = self.session.client.heard();
         let mut quiet_since = Instant::now();
-        while !self.is_stopped() && self.args.count.is_none_or(|count| self.handled < count) {
+        loop {
             // Before looking: what rings after this is seen by the next look or wakes.
             self.wake.hush();
+            if self.is_stopped() || self.args.count.is_some_and(|count| self.handled >= count) {
+                return Ok(());
+            }
             self.serve();
             self.presence()?;
             match self.session.client.receive(Duration::ZERO) {
@@ -143,13 +147,12 @@ impl Receiver<'_> {
             }
             let left = if self.args.follow { IDLE } else { self.args.wait.saturating_sub(quiet_since.elapsed()) };
             if left.is_zero() {
-                break;
+                return Ok(());
             }
             if let Err(error) = self.session.client.tend_until(self.wake.fd(), left) {
                 self.lost(error)?;
             }
         }
-        Ok(())
     }
 
     /// With --follow a relay that is away is waited for as long as it takes: it was there before.

@@ -3,10 +3,13 @@
 mod stand;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use mnm::wire::HeaderWriter;
 use stand::{Live, Stand};
 
 fn chmod(path: &Path, mode: u32) {
@@ -42,6 +45,42 @@ fn each_failure_has_its_exit_status() {
         let (out, error) = alice.run(args).fails(status);
         assert!(error.contains(says) && error.lines().count() == 1 && out.is_empty(), "{args:?}: {error}");
     }
+    drop(stand);
+}
+
+/// A relay that speaks the drafts and nothing else: what needs an extension says which one, and the rest goes on without. (Such a relay
+/// is played by who listens where a follower would.)
+#[test]
+fn a_relay_without_extensions_is_no_riddle() {
+    let (stand, [alice, _bob]) = Stand::members(["alice", "bob"]);
+    let listener = UnixListener::bind(alice.dir().join("link")).unwrap();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let replies = [
+                HeaderWriter::new().text("id", "1").text("name", "old").text("op", "tmtprev").finish(),
+                HeaderWriter::new().text("info", "login ok").text("op", "info").finish(),
+                HeaderWriter::new().text("error", "logout ok").text("op", "quit").finish(),
+            ];
+            // An answer for each of TmtpRev, Login and Quit, which are all that may come.
+            for reply in replies {
+                let _ = socket.read(&mut [0; 4096]);
+                let _ = socket.write_all(&reply);
+            }
+        }
+    });
+    for (args, feature) in [
+        (&["group", "list"][..], "ask"),
+        (&["node", "list"], "ask"),
+        (&["group", "set", "wonderland", "--post", "anyone"], "group"),
+        (&["alias", "drop", "alice at home"], "alias"),
+        (&["node", "drop", "1"], "node"),
+        (&["code"], "invite"),
+    ] {
+        let (_, error) = alice.run(args).fails(1);
+        assert!(error.contains("the relay of mnm cannot") && error.contains(&format!("it lacks the extension `{feature}`")), "{error}");
+    }
+    let me = alice.run(&["whoami"]).ok();
+    assert!(me.contains(&alice.uid) && me.contains("not told by this relay"), "{me}");
     drop(stand);
 }
 

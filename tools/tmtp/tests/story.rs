@@ -150,6 +150,22 @@ fn a_group_lives() {
     drop(stand);
 }
 
+/// A member whose queue is full misses what a group is sent: the sender is told who, on standard error and as JSON.
+#[test]
+fn who_misses_a_message_is_told() {
+    let stand = Stand::with(|data| Relay::configured(data, r#"{"limits": {"queue_messages": 100}}"#));
+    let (alice, bob) = (stand.member("alice"), stand.member("bob"));
+    alice.run(&["invite", "wonderland", "bob at home"]).ok();
+    bob.run(&["join", "wonderland"]).ok();
+    let lines = "x\n".repeat(120);
+    let (_, note) = alice.run_with(&["send", "--group", "wonderland", "--lines"], lines.as_bytes()).fails(0);
+    assert!(note.starts_with("tmtp: these members miss it, since their queues are full: bob at home\n"), "{note}");
+    let said = json(alice.run(&["send", "--group", "wonderland", "-m", "x", "--json"]).ok());
+    assert_eq!(said["full"], serde_json::json!(["bob at home"]));
+    let told = bob.run(&["recv", "--op", "missed", "--wait", "5"]).ok();
+    assert!(told.contains(" messages were missed, since too many waited"), "{told}");
+}
+
 /// Aliases come and go, with limits, here and at the relay.
 #[test]
 fn aliases_are_added_listed_and_dropped() {
