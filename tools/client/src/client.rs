@@ -76,6 +76,9 @@ pub struct Options {
     /// Whether messages that come are kept for [`Client::receive`]. Without, they are read and thrown away, and come again at
     /// the next login: for programs that only send.
     pub receives: bool,
+    /// What this device is called. Who only sends acks notices of its own logins by it: nobody else ever would, and there
+    /// is one more with each login.
+    pub label: Option<String>,
     /// A socket of a program that shares its link (see [`Client::connect`]); tried first.
     pub local: Option<PathBuf>,
 }
@@ -87,6 +90,7 @@ impl Default for Options {
             answer: Duration::from_secs(15),
             spool: std::env::temp_dir(),
             receives: true,
+            label: None,
             local: None,
         }
     }
@@ -136,7 +140,7 @@ impl Client {
         let mut client = Client {
             tls: tls::config(&site.trust, true)?,
             site: site.clone(),
-            desk: Desk::new(options.spool.clone(), options.receives),
+            desk: Desk::new(&options),
             options,
             account: None,
             link: None,

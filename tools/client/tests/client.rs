@@ -101,6 +101,30 @@ fn who_only_sends_leaves_messages_with_the_relay() {
     });
 }
 
+/// One more notice waits with each login of a device that nobody receives with, unless it takes its own.
+#[test]
+fn who_only_sends_does_not_pile_up_notices_of_its_own_logins() {
+    with_relay(|address| {
+        let (client, account) = member(&address, "alice liddell");
+        client.quit()?;
+        let waiting = |label: Option<&str>| -> Result<u64, Error> {
+            let mut last = 0;
+            for _ in 0..5 {
+                let options = Options { receives: false, label: label.map(str::to_owned), ..Options::default() };
+                let mut sender = Client::connect(&Site::new(&address)?, options)?;
+                sender.login(&account)?;
+                sender.post(&[], None, &b"to nobody"[..])?;
+                last = sender.ask("queue", None)?[0]["count"].as_u64().unwrap();
+                sender.quit()?;
+            }
+            Ok(last)
+        };
+        assert_eq!(waiting(Some("another device"))?, 5, "another device's logins are news");
+        assert!(waiting(Some("test"))? <= 1, "the notice of this login may be on its way");
+        Ok(())
+    });
+}
+
 #[test]
 fn refusals_are_final_and_say_why() {
     with_relay(|address| {

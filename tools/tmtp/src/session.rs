@@ -39,6 +39,7 @@ impl Session {
         let site = profile.reach(place)?;
         let mut options = options(timeout);
         options.receives = matches!(purpose, Purpose::AnswerByMessage | Purpose::Receive);
+        options.label = Some(profile.label.clone()).filter(|label| !label.is_empty());
         options.local = matches!(purpose, Purpose::Request | Purpose::AnswerByMessage).then(|| place.socket());
         if let Some(spool) = spool {
             spool.clone_into(&mut options.spool);

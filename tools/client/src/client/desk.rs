@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
-use crate::{Content, Frame, Header, LinkError, Message, Sink};
+use super::Options;
+use crate::{Content, Frame, Header, LinkError, Message, Sink, request};
 
 /// Data up to this many octets stays in memory.
 const MEMORY_MAX: u64 = 256 << 10;
@@ -25,20 +26,23 @@ pub(super) struct Desk {
     answers: VecDeque<Header>,
     spool: PathBuf,
     keeps: bool,
+    /// The device whose logins are no news to it.
+    label: Option<String>,
     /// The part of a large message that has come.
     coming: Option<NamedTempFile>,
 }
 
 impl Desk {
-    pub(super) fn new(spool: PathBuf, keeps: bool) -> Desk {
+    pub(super) fn new(options: &Options) -> Desk {
         Desk {
             messages: VecDeque::new(),
             presence: VecDeque::new(),
             online: Vec::new(),
             heard: 0,
             answers: VecDeque::new(),
-            spool,
-            keeps,
+            spool: options.spool.clone(),
+            keeps: options.receives,
+            label: options.label.clone(),
             coming: None,
         }
     }
@@ -65,9 +69,18 @@ impl Desk {
         self.answers.remove(at)
     }
 
-    fn message(&mut self, frame: &Frame<'_>) -> Result<(), LinkError> {
+    /// Whether this tells only that this very device has logged in.
+    fn is_own_login(&self, frame: &Frame<'_>) -> bool {
+        let Some(label) = self.label.as_deref().filter(|_| frame.reply.op == "login") else { return false };
+        Header::parse(frame.header).is_some_and(|header| header.text("node") == label)
+    }
+
+    fn message(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), LinkError> {
         if !frame.reply.headsum_holds(frame.header) {
             return Err(LinkError::Protocol(format!("the headsum of message {} does not hold", frame.reply.id)));
+        }
+        if !self.keeps && self.is_own_login(frame) {
+            request::ack(out, frame.reply.id);
         }
         // What waits here for long comes again every 30 s: once is enough of it.
         if !self.keeps || self.messages.iter().any(|message| message.header.id() == frame.reply.id) {
@@ -94,10 +107,10 @@ impl Desk {
 }
 
 impl Sink for Desk {
-    fn frame(&mut self, frame: &Frame<'_>, _out: &mut Vec<u8>) -> Result<(), LinkError> {
+    fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), LinkError> {
         self.heard += 1;
         if frame.reply.is_message() {
-            return self.message(frame);
+            return self.message(frame, out);
         }
         match frame.reply.op {
             "quit" => return Err(LinkError::Quit(frame.reply.error.unwrap_or("without a reason").to_owned())),
