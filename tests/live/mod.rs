@@ -5,6 +5,7 @@
 pub(crate) mod disk;
 pub(crate) mod namespace;
 pub(crate) mod proxy;
+pub(crate) mod tamper;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
