@@ -31,7 +31,8 @@ fn nothing_is_lost_in_a_short_run() {
 
 #[test]
 fn what_makes_no_sense_is_not_tried() {
-    for (wrong, why) in [(["--members", "3"], "odd"), (["--size", "10"], "at least 52 octets"), (["--mnm", "/nowhere/mnm"], "no such program")]
+    for (wrong, why) in
+        [(["--members", "3"], "odd"), (["--size", "10"], "at least 52 octets"), (["--mnm", "/nowhere/mnm"], "no such program")]
     {
         let options = Options::parse_from(["crashloop", "--quiet"].iter().chain(&wrong));
         let options = Options { mnm: options.mnm.or_else(|| Some(env!("CARGO_BIN_EXE_mnm").into())), ..options };

@@ -166,7 +166,7 @@ fn a_little_from_very_many_is_not_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = site(&directory);
     let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_600_000_000_000_000_000) };
-    let mut turns = |server: &mut Server<End, Directory>, slots: &[usize]| {
+    let turns = |server: &mut Server<End, Directory>, slots: &[usize]| {
         slots.iter().for_each(|slot| server.ready(*slot, true, true));
         server.turn(now).unwrap();
         while server.has_work() {

@@ -20,6 +20,8 @@ pub enum LinkError {
     Silent,
     /// What came could not be kept: a local disk.
     Spool(io::Error),
+    /// A [`Sink`](crate::Sink) has no more use for the link, and why.
+    Useless(String),
 }
 
 impl LinkError {
@@ -28,7 +30,7 @@ impl LinkError {
         match self {
             LinkError::Io(_) | LinkError::Closed | LinkError::Silent => true,
             LinkError::Tls(error) => !matches!(error, rustls::Error::InvalidCertificate(_)),
-            LinkError::Protocol(_) | LinkError::Spool(_) => false,
+            LinkError::Protocol(_) | LinkError::Spool(_) | LinkError::Useless(_) => false,
             // Any reason but these is a judgement on us. The first is what a half-open link leaves behind.
             LinkError::Quit(reason) => reason == "node already connected" || reason.contains("shut") || reason.contains("busy"),
         }
@@ -44,6 +46,7 @@ impl fmt::Display for LinkError {
             LinkError::Protocol(text) => write!(f, "the relay does not speak TMTP: {text}"),
             LinkError::Quit(reason) => write!(f, "the relay ended the link: {reason}"),
             LinkError::Silent => f.write_str("the relay did not answer in time"),
+            LinkError::Useless(text) => f.write_str(text),
             LinkError::Spool(error) => write!(f, "a message that came could not be kept: {error}"),
         }
     }

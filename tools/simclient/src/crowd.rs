@@ -85,7 +85,7 @@ pub(crate) struct Crowd {
     /// The number of the first member among those of all threads.
     first: u32,
     /// By which they can be invited; empty where the scenario needs none.
-    aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
     nameless: Vec<usize>,
     /// Groups that were made in an earlier test.
     known_groups: BTreeSet<String>,

@@ -79,6 +79,8 @@ pub(crate) enum OnLoss {
 pub(crate) struct Manner {
     pub(crate) place: Place,
     pub(crate) on_loss: OnLoss,
+    /// A relay that is not there at first is waited for.
+    pub(crate) waits_for_relay: bool,
     /// The shortest time between two connects.
     pub(crate) connect_every: Duration,
     /// Links that may be on their way to a login at the same time: more would only wait in the relay's backlog.
@@ -89,11 +91,11 @@ pub(crate) struct Manner {
     pub(crate) invite: Option<String>,
 }
 
-/// What each member is: an account that exists, or the alias to register with.
+/// What each member is: an account that exists, or somebody who has yet to register.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
     Known(Account),
-    New { alias: Option<String> },
+    New,
 }
 
 /// Output that is enough for one go, in octets: more only costs memory.
@@ -143,7 +145,12 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn new(manner: Manner, identities: Vec<Identity>, clock: Clock, control: Arc<Control>) -> Result<Fleet, Failure> {
+    pub(crate) fn new(
+        manner: Manner,
+        identities: Vec<(Identity, Option<String>)>,
+        clock: Clock,
+        control: Arc<Control>,
+    ) -> Result<Fleet, Failure> {
         Ok(Fleet {
             clock,
             reconnects: 0,
@@ -154,7 +161,7 @@ impl Fleet {
             tls: manner.place.tls.clone(),
             server_name: manner.place.server_name.clone(),
             queue: (0..identities.len()).collect(),
-            members: identities.into_iter().map(Member::new).collect(),
+            members: identities.into_iter().map(|(identity, alias)| Member::new(identity, alias)).collect(),
             absent: BinaryHeap::new(),
             agenda: BinaryHeap::new(),
             ready: Vec::new(),
@@ -181,6 +188,11 @@ impl Fleet {
     /// The accounts, of those who have one.
     pub(crate) fn accounts(&self) -> Vec<Option<Account>> {
         self.members.iter().map(|member| member.account().cloned()).collect()
+    }
+
+    /// The aliases, of those who have one.
+    pub(crate) fn aliases(&self) -> Vec<Option<String>> {
+        self.members.iter().map(|member| member.alias().map(str::to_owned)).collect()
     }
 
     /// Whether somebody wants the test to end early.
@@ -392,11 +404,11 @@ impl Fleet {
                 true
             }
         };
-        let patient = match self.manner.on_loss {
+        let may_come_back = match self.manner.on_loss {
             OnLoss::Fail => false,
-            OnLoss::ComeBack | OnLoss::Fault => error.is_transient(),
+            OnLoss::ComeBack | OnLoss::Fault => member.is_known() || self.manner.waits_for_relay,
         };
-        if !patient {
+        if !may_come_back || !error.is_transient() {
             return Err(Failure::Connection(format!("member {who} at {}: {error}", self.addr)));
         }
         self.reconnects += u64::from(member.account().is_some());

@@ -46,7 +46,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use cli::{
-    Abuse, Churn, Compare, Cycle, Fanout, Idle, Links, Offline, Options, Output, Pairs, Relay, Scenario, Size, Storm, Until, Window,
+    Abuse, Churn, Compare, Cycle, Fanout, Idle, Lasting, Links, Offline, Options, Output, Pairs, Relay, Scenario, Size, Storm, Until,
+    Window,
 };
 pub use control::Control;
 pub use report::table;

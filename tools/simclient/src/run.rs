@@ -119,7 +119,7 @@ fn shards(options: &Options, place: &Place, accounts: &Accounts, token: &str) ->
     let scenario = &options.scenario;
     let (unit, threads) = (scenario.unit() as usize, options.links.threads as usize);
     let units = scenario.members() as usize / unit;
-    let messages = scenario.until().and_then(|until| until.messages);
+    let messages = scenario.messages();
     let mut first = 0;
     let mut shards = Vec::new();
     for thread in 0..threads {
@@ -134,7 +134,7 @@ fn shards(options: &Options, place: &Place, accounts: &Accounts, token: &str) ->
                 nameless.push(number - first);
             }
             aliases.extend(alias(number).map(|new| has.unwrap_or(new)));
-            identities.push(kept.map_or_else(|| Identity::New { alias: alias(number) }, |kept| Identity::Known(kept.account())));
+            identities.push(kept.map_or(Identity::New, |kept| Identity::Known(kept.account())));
         }
         let uids: BTreeSet<&str> = accounts.members.iter().map(|kept| kept.uid.as_str()).collect();
         let known = |uids_of: &Vec<String>| uids_of.iter().all(|uid| uids.contains(uid.as_str()));
@@ -162,6 +162,7 @@ fn manner(options: &Options, place: &Place, direction: &Direction) -> Manner {
     Manner {
         place: place.clone(),
         on_loss,
+        waits_for_relay: options.links.reconnect,
         connect_every: Duration::from_secs(1).checked_div(options.links.connect_rate).unwrap_or_default(),
         greeting_max: direction.greeting_max,
         pulse_after: direction.pulse_after,
@@ -185,7 +186,7 @@ fn besiege<'scope>(
             }
         };
         wait(Act::Ready);
-        let calm = abuse.until.time / 3;
+        let calm = abuse.until.lasting.time / 3;
         let mut waited = Duration::ZERO;
         while waited < calm && acts.done(Act::Posted).is_none() && !acts.has_failed() {
             thread::sleep(Duration::from_millis(20));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::{Options, Scenario, Until, Window};
+use crate::cli::{Options, Scenario, Window};
 
 /// Option and value of all that shapes the test; what only says where something is told is left out.
 pub(crate) fn of(options: &Options) -> BTreeMap<String, String> {
@@ -44,8 +44,14 @@ pub(crate) fn of(options: &Options) -> BTreeMap<String, String> {
         }
         Scenario::Compare(_) => {}
     }
-    if let Some(until) = scenario.until() {
-        end(&mut set, &until);
+    if let Some(lasting) = scenario.lasting() {
+        if !lasting.forever {
+            set("time", lasting.time.as_secs_f64().to_string());
+        }
+        flag(&mut set, "forever", lasting.forever);
+    }
+    if let Some(messages) = scenario.messages() {
+        set("messages", messages.to_string());
     }
     if options.links.threads > 1 {
         set("threads", options.links.threads.to_string());
@@ -61,16 +67,6 @@ fn window(set: &mut impl FnMut(&str, String), window: &Window) {
     set("window", window.window.to_string());
     if window.backlog > 0 {
         set("backlog", window.backlog.to_string());
-    }
-}
-
-fn end(set: &mut impl FnMut(&str, String), until: &Until) {
-    if !until.forever {
-        set("time", until.time.as_secs_f64().to_string());
-    }
-    flag(set, "forever", until.forever);
-    if let Some(messages) = until.messages {
-        set("messages", messages.to_string());
     }
 }
 

@@ -65,8 +65,8 @@ pub(crate) fn run(
     clock: Clock,
 ) -> Result<Outcome, Failure> {
     let Shard { thread, cast, identities, manner, messages } = shard;
+    let identities = identities.into_iter().enumerate().map(|(at, identity)| (identity, cast.aliases.get(at).cloned())).collect();
     let size = scenario.size().expect("a scenario with members has a size");
-    let aliases = cast.aliases.clone();
     let mut crowd = Crowd::new(cast, size, manner.on_loss)?;
     crowd.left = messages;
     let fleet = Fleet::new(manner, identities, clock, control.clone())?;
@@ -83,16 +83,29 @@ pub(crate) fn run(
     let Run { fleet, stage, .. } = run;
     let Stage { mut crowd, play, .. } = stage;
     crowd.tally.counts.reconnects = fleet.reconnects;
-    let kept = |(at, account): (usize, Option<mnm_client::Account>)| {
-        account.map(|account| Kept { uid: account.uid, node: account.node, alias: aliases.get(at).cloned() })
+    let kept = |(account, alias): (Option<mnm_client::Account>, Option<String>)| {
+        account.map(|account| Kept { uid: account.uid, node: account.node, alias })
     };
     Ok(Outcome {
         logins,
         extra: play.extra(),
-        accounts: fleet.accounts().into_iter().enumerate().filter_map(kept).collect(),
+        accounts: fleet.accounts().into_iter().zip(fleet.aliases()).filter_map(kept).collect(),
         groups: crowd.groups(),
         tally: crowd.tally,
     })
+}
+
+/// Since when nothing has come, and how long that may be; `None`: as long as it likes.
+struct Quiet {
+    patience: Option<Duration>,
+    heard: u64,
+    since: Option<Mono>,
+}
+
+impl Quiet {
+    fn new(patience: Option<Duration>) -> Quiet {
+        Quiet { patience, heard: 0, since: None }
+    }
 }
 
 impl Run<'_> {
@@ -107,6 +120,8 @@ impl Run<'_> {
             self.not_interrupted()?;
         }
         self.phase = "preparing";
+        // Some may have had to register under another one.
+        self.stage.crowd.aliases = self.fleet.aliases().into_iter().flatten().collect();
         self.stage.crowd.name_the_nameless();
         self.do_errands()?;
         self.stage.play.prepare(&mut self.stage.crowd);
@@ -140,19 +155,23 @@ impl Run<'_> {
 
     fn post(&mut self, scenario: &Scenario) -> Result<(), Failure> {
         let begun = self.clock.now();
-        let until = scenario.until();
-        let end = until.filter(|until| !until.forever).map(|until| begun.plus(until.time));
+        let end = scenario.lasting().filter(|lasting| !lasting.forever).map(|lasting| begun.plus(lasting.time));
         self.phase = "posting";
         self.stage.crowd.posting = true;
         self.stage.play.begin(&mut self.stage.crowd, begun);
         self.fleet.kick_all();
-        let all_posted = |crowd: &Crowd| until.is_some() && crowd.left == 0;
+        let all_posted = |crowd: &Crowd| scenario.messages().is_some() && crowd.left == 0;
+        // What ends by itself may wait for what never comes.
+        let mut quiet = Quiet::new(scenario.lasting().is_none().then(|| scenario.drain()));
         while !(all_posted(&self.stage.crowd)
             || self.stage.play.is_over(&self.stage.crowd)
             || end.is_some_and(|end| self.clock.now() >= end)
             || self.fleet.interrupted())
         {
             self.turn_until(end)?;
+            if self.is_too_quiet(&mut quiet) {
+                break;
+            }
         }
         self.stage.crowd.posting = false;
         self.stage.crowd.finishing = true;
@@ -164,7 +183,7 @@ impl Run<'_> {
         self.phase = "draining";
         self.stage.crowd.left = u64::MAX;
         self.stage.play.finish(&mut self.stage.crowd);
-        let (mut heard, mut since, mut next_look) = (0, self.clock.now(), Mono::default());
+        let (mut quiet, mut next_look) = (Quiet::new(Some(patience)), Mono::default());
         loop {
             let crowd = &self.stage.crowd;
             let may_be_done = self.fleet.online() == self.fleet.len() && crowd.to_speak.is_empty() && crowd.books.outstanding() == (0, 0);
@@ -175,14 +194,7 @@ impl Run<'_> {
                 next_look = self.clock.now().plus(LOOK_EVERY);
             }
             self.turn_until(may_be_done.then_some(next_look))?;
-            let tally = &self.stage.crowd.tally;
-            let hears = tally.counts.acked + tally.counts.delivered + tally.counts.refused + tally.logins;
-            let now = self.clock.now();
-            if hears > heard {
-                (heard, since) = (hears, now);
-            } else if now.since(since) > patience {
-                let text = format!("nothing came for {} s: the drain was given up", patience.as_secs_f64());
-                self.stage.crowd.tally.fault_note(|| text);
+            if self.is_too_quiet(&mut quiet) {
                 break;
             }
         }
@@ -193,6 +205,25 @@ impl Run<'_> {
             self.turn()?;
         }
         Ok(())
+    }
+
+    /// Whether nothing has come for so long that nothing is waited for any more.
+    fn is_too_quiet(&mut self, quiet: &mut Quiet) -> bool {
+        let Some(patience) = quiet.patience else { return false };
+        let tally = &self.stage.crowd.tally;
+        let heard = tally.counts.acked + tally.counts.delivered + tally.counts.refused + tally.logins;
+        let now = self.clock.now();
+        let since = *quiet.since.get_or_insert(now);
+        if heard > quiet.heard {
+            (quiet.heard, quiet.since) = (heard, Some(now));
+            return false;
+        }
+        if now.since(since) <= patience {
+            return false;
+        }
+        let (phase, seconds) = (self.phase, patience.as_secs_f64());
+        self.stage.crowd.tally.fault_note(|| format!("{phase}: nothing came for {seconds} s, and no more was waited for"));
+        true
     }
 
     fn leave(&mut self) -> Result<(), Failure> {

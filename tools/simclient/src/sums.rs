@@ -64,7 +64,10 @@ impl Sums<'_> {
         let scenario = &self.options.scenario;
         let about = about(scenario);
         let posts_from = if about == About::Links { posted.at } else { ready.at };
-        let deliveries_from = if about == About::Messages { ready.at } else { posts_from.max(posted.at) };
+        let deliveries_from = match about {
+            About::Messages | About::Logins => ready.at,
+            About::Backlogs | About::Links => posted.at,
+        };
         let logins_in_test = self.logins[1] - self.logins[0];
         let logins_per_second = match (about, self.extra.get("seconds_until_all_are_back_mean")) {
             // The pauses between storms do not count.

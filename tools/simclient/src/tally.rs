@@ -123,6 +123,8 @@ impl Tally {
 pub(crate) struct Timer {
     all: Histogram<u64>,
     recent: Histogram<u64>,
+    /// The whole as it was at a moment that a scenario has marked.
+    marked: Option<Histogram<u64>>,
 }
 
 /// Quantiles of a curve: three more for every half of what is left, to one in a million.
@@ -135,7 +137,7 @@ fn histogram() -> Histogram<u64> {
 
 impl Timer {
     fn new() -> Timer {
-        Timer { all: histogram(), recent: histogram() }
+        Timer { all: histogram(), recent: histogram(), marked: None }
     }
 
     pub(crate) fn record(&mut self, from: Mono, to: Mono) {
@@ -149,11 +151,19 @@ impl Timer {
         (!self.recent.is_empty()).then(|| std::mem::replace(&mut self.recent, histogram()))
     }
 
-    /// The whole so far, and a new beginning.
-    pub(crate) fn restart(&mut self) -> Latency {
-        let latency = self.latency();
-        self.all.reset();
-        latency
+    /// The whole so far; what comes from now on can be told apart.
+    pub(crate) fn mark(&mut self) -> Latency {
+        self.marked = Some(self.all.clone());
+        self.latency()
+    }
+
+    /// What was timed since the mark.
+    pub(crate) fn since_mark(&self) -> Latency {
+        let mut rest = self.all.clone();
+        if let Some(marked) = &self.marked {
+            rest.subtract(marked).expect("what was timed before is part of the whole");
+        }
+        latency_of(&rest)
     }
 
     fn add(&mut self, other: &Timer) {
@@ -161,21 +171,25 @@ impl Timer {
     }
 
     pub(crate) fn latency(&self) -> Latency {
-        if self.all.is_empty() {
-            return Latency::default();
-        }
-        let at = |quantile| self.all.value_at_quantile(quantile);
-        let curve = self.all.iter_quantiles(CURVE_TICKS).map(|step| (step.quantile_iterated_to(), step.value_iterated_to())).collect();
-        Latency {
-            count: self.all.len(),
-            mean: self.all.mean(),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: self.all.max(),
-            curve,
-        }
+        latency_of(&self.all)
+    }
+}
+
+fn latency_of(histogram: &Histogram<u64>) -> Latency {
+    if histogram.is_empty() {
+        return Latency::default();
+    }
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    let curve = histogram.iter_quantiles(CURVE_TICKS).map(|step| (step.quantile_iterated_to(), step.value_iterated_to())).collect();
+    Latency {
+        count: histogram.len(),
+        mean: histogram.mean(),
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: histogram.max(),
+        curve,
     }
 }
 

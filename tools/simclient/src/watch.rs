@@ -31,7 +31,7 @@ impl Watch {
     pub(crate) fn new(options: &Options, clock: Clock, acts: Arc<Acts>) -> Watch {
         let next = clock.now().plus(EVERY);
         let progress = Progress::new(options);
-        Watch { clock, acts, progress, next, last: clock.now(), counts: Counts::default(), logins: 0, samples: Vec::new() }
+        Watch { clock, acts, progress, next, last: Mono::default(), counts: Counts::default(), logins: 0, samples: Vec::new() }
     }
 
     /// How long until the next look.
@@ -58,16 +58,18 @@ impl Watch {
     }
 
     fn sample(&mut self) {
-        let now = self.clock.now();
         let shown = self.acts.look();
         let reading = self.acts.read();
         // Counts are of when they were shown, and not of when they are looked at.
         let interval = shown.at.since(self.last).as_secs_f64();
+        if interval <= 0.0 && !self.samples.is_empty() {
+            return;
+        }
         self.last = self.last.max(shown.at);
         let rate = |now: u64, before: u64| if interval > 0.0 { now.saturating_sub(before) as f64 / interval } else { 0.0 };
         let recent = |at: usize| shown.recent[at].as_ref().map_or(Recent::default(), recent_of);
         let sample = Sample {
-            seconds: now.since(Mono::default()).as_secs_f64(),
+            seconds: self.last.since(Mono::default()).as_secs_f64(),
             phase: shown.phase.to_owned(),
             online: shown.online as u64,
             acked_per_second: rate(shown.counts.acked, self.counts.acked),

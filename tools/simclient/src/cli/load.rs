@@ -69,15 +69,24 @@ impl Size {
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "End")]
 pub struct Until {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented where it is defined")]
+    pub lasting: Lasting,
+
+    /// Post so many messages in all, if nothing else ends it first (churn: whole visits, and one more of each member at the end)
+    #[arg(long, value_name = "N")]
+    pub messages: Option<u64>,
+}
+
+/// How long a test lasts.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "End")]
+pub struct Lasting {
     /// Go on for so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub time: Duration,
 
-    /// Post so many messages in all, if nothing else ends it first
-    #[arg(long, value_name = "N")]
-    pub messages: Option<u64>,
-
-    /// Go on until interrupted (Ctrl-C), or until --messages are posted
+    /// Go on until interrupted (Ctrl-C), or until all --messages are posted
     #[arg(long, conflicts_with = "time")]
     pub forever: bool,
 
@@ -177,7 +186,7 @@ pub struct Idle {
     pub size: Size,
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented where it is defined")]
-    pub until: Until,
+    pub lasting: Lasting,
 }
 
 /// Options of `churn`.
@@ -328,16 +337,28 @@ impl Scenario {
         }
     }
 
-    /// When the posting ends; `None` where the scenario knows by itself.
-    pub(crate) fn until(&self) -> Option<Until> {
+    /// How long it lasts; `None` where the scenario knows by itself.
+    pub(crate) fn lasting(&self) -> Option<Lasting> {
+        match self {
+            Scenario::Idle(Idle { lasting, .. }) => Some(*lasting),
+            Scenario::Pairs(Pairs { until, .. })
+            | Scenario::Fanout(Fanout { until, .. })
+            | Scenario::Churn(Churn { until, .. })
+            | Scenario::Cycle(Cycle { until, .. })
+            | Scenario::Abuse(Abuse { until, .. }) => Some(until.lasting),
+            Scenario::Offline(_) | Scenario::Storm(_) | Scenario::Compare(_) => None,
+        }
+    }
+
+    /// How many messages are posted at most.
+    pub(crate) fn messages(&self) -> Option<u64> {
         match self {
             Scenario::Pairs(Pairs { until, .. })
             | Scenario::Fanout(Fanout { until, .. })
-            | Scenario::Idle(Idle { until, .. })
             | Scenario::Churn(Churn { until, .. })
             | Scenario::Cycle(Cycle { until, .. })
-            | Scenario::Abuse(Abuse { until, .. }) => Some(*until),
-            Scenario::Offline(_) | Scenario::Storm(_) | Scenario::Compare(_) => None,
+            | Scenario::Abuse(Abuse { until, .. }) => until.messages,
+            Scenario::Idle(_) | Scenario::Offline(_) | Scenario::Storm(_) | Scenario::Compare(_) => None,
         }
     }
 
@@ -345,7 +366,7 @@ impl Scenario {
     pub(crate) fn drain(&self) -> Duration {
         match self {
             Scenario::Offline(Offline { drain, .. }) | Scenario::Storm(Storm { drain, .. }) => *drain,
-            _ => self.until().map_or(Duration::ZERO, |until| until.drain),
+            _ => self.lasting().map_or(Duration::ZERO, |lasting| lasting.drain),
         }
     }
 

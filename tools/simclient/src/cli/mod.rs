@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use mnm_client::{Fingerprint, parse_fingerprint};
 
 use crate::Failure;
-pub use load::{Abuse, Churn, Cycle, Fanout, Idle, Offline, Pairs, Size, Storm, Until, Window};
+pub use load::{Abuse, Churn, Cycle, Fanout, Idle, Lasting, Offline, Pairs, Size, Storm, Until, Window};
 
 const LONG_ABOUT: &str = "\
 Load tester for TMTP relays.
@@ -48,7 +48,7 @@ What the counts mean:
   out of order  arrived for the first time after a later one from the same sender
   corrupted     checksum, length, sender or headsum do not match
   unexpected    acks nobody waits for, deliveries of what was never posted or to somebody else
-  dropped links links that the relay ended although nobody gave it a reason (idle, abuse)
+  dropped links links that the relay ended although nobody gave it a reason (idle, storm, abuse)
 These are no faults:
   redelivered   arrived again after a reconnect, or on the same link after 30 s
   resent        posts repeated after a reconnect because no ack had come
@@ -237,9 +237,16 @@ mod tests {
         let options = Options::read(["simclient", "--members", "4", "pairs", "--time", "0.5"]);
         assert_eq!(options.scenario.members(), 4);
         let Scenario::Pairs(pairs) = options.scenario else { panic!("pairs") };
-        assert_eq!(pairs.until.time, Duration::from_millis(500));
-        for wrong in ["--members 3", "--size 51", "fanout --members 10 --group 4", "--threads 3 --members 4", "nonsense", "idle --window 3"]
-        {
+        assert_eq!(pairs.until.lasting.time, Duration::from_millis(500));
+        for wrong in [
+            "--members 3",
+            "--size 51",
+            "fanout --members 10 --group 4",
+            "--threads 3 --members 4",
+            "nonsense",
+            "idle --window 3",
+            "idle --messages 3",
+        ] {
             assert!(Options::try_read(["simclient"].into_iter().chain(wrong.split(' '))).is_err(), "{wrong}");
         }
         for right in [

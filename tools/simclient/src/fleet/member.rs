@@ -34,6 +34,10 @@ pub(super) struct Member {
     /// In the fleet's list of members to be served.
     pub(super) ready: bool,
     identity: Identity,
+    /// The alias it has, or will have.
+    alias: Option<String>,
+    /// Registrations that were begun.
+    attempts: u32,
     /// The member has been online before: what it then had in flight must be repeated.
     known: bool,
     connected: bool,
@@ -49,8 +53,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const LABEL: &str = "simclient";
 
 impl Member {
-    pub(super) fn new(identity: Identity) -> Member {
+    pub(super) fn new(identity: Identity, alias: Option<String>) -> Member {
         Member {
+            alias,
+            attempts: 0,
             state: State::Away,
             link: None,
             readable: false,
@@ -75,8 +81,17 @@ impl Member {
     pub(super) fn account(&self) -> Option<&Account> {
         match &self.identity {
             Identity::Known(account) => Some(account),
-            Identity::New { .. } => None,
+            Identity::New => None,
         }
+    }
+
+    pub(super) fn alias(&self) -> Option<&str> {
+        self.alias.as_deref()
+    }
+
+    /// Whether it has been online.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
     }
 
     pub(super) fn greeting_since(&self) -> Option<Mono> {
@@ -91,7 +106,14 @@ impl Member {
         request::tmtprev(&mut link.out);
         match &self.identity {
             Identity::Known(account) => request::login(&mut link.out, &account.uid, &account.node),
-            Identity::New { alias } => request::register(&mut link.out, LABEL, alias.as_deref(), invite),
+            Identity::New => {
+                // The last attempt may have made an account, and that has the alias.
+                if let (Some(alias), 1..) = (&mut self.alias, self.attempts) {
+                    alias.push('+');
+                }
+                self.attempts += 1;
+                request::register(&mut link.out, LABEL, self.alias.as_deref(), invite);
+            }
         }
         self.link = Some(link);
         self.state = State::Greeting { since: now };
@@ -229,7 +251,7 @@ impl<S: Script> Desk<'_, S> {
             return Err(LinkError::Protocol("registered without uid or nodeid".into()));
         }
         if let Some(error) = error {
-            return Err(LinkError::Protocol(format!("the account was made, but not all that was asked for: {error}")));
+            return Err(LinkError::Useless(format!("an account was made, but not all of it: {error}")));
         }
         *self.identity = Identity::Known(Account { uid: uid.to_owned(), node: node.to_owned() });
         Ok(())

@@ -35,7 +35,7 @@ pub(super) struct Honest {
 
 impl Honest {
     pub(super) fn new(options: &cli::Abuse) -> Honest {
-        Honest { window: u64::from(options.window), calm: options.until.time / CALM, before: None, during: Latency::default() }
+        Honest { window: u64::from(options.window), calm: options.until.lasting.time / CALM, before: None, during: Latency::default() }
     }
 }
 
@@ -49,7 +49,7 @@ impl Play for Honest {
     }
 
     fn woken(&mut self, crowd: &mut Crowd, _who: usize, _now: Mono) {
-        self.before = Some(crowd.tally.to_ack.restart());
+        self.before = Some(crowd.tally.to_ack.mark());
     }
 
     fn fill(&mut self, crowd: &mut Crowd, who: usize, out: &mut Vec<u8>, now: Mono) {
@@ -57,7 +57,7 @@ impl Play for Honest {
     }
 
     fn finish(&mut self, crowd: &mut Crowd) {
-        self.during = crowd.tally.to_ack.latency();
+        self.during = crowd.tally.to_ack.since_mark();
         crowd.all_come();
     }
 

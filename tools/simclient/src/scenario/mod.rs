@@ -54,7 +54,7 @@ pub(crate) fn play(scenario: &Scenario, members: usize, group: &str) -> Directio
             Direction { with_aliases: true, ..plain(Box::new(cycle::Cycle::new(options, members, group.to_owned()))) }
         }
         Scenario::Storm(options) => {
-            Direction { on_loss: OnLoss::ComeBack, greeting_max: usize::MAX, ..plain(Box::new(storm::Storm::new(options, members))) }
+            Direction { on_loss: OnLoss::Fault, greeting_max: usize::MAX, ..plain(Box::new(storm::Storm::new(options, members))) }
         }
         Scenario::Abuse(options) => Direction { on_loss: OnLoss::Fault, ..plain(Box::new(abuse::Honest::new(options))) },
         Scenario::Compare(_) => unreachable!("a comparison has no members"),
