@@ -207,7 +207,7 @@ pub struct Summary {
     pub delivered_mb_per_second: f64,
     /// Logins, registrations included.
     pub logins: u64,
-    /// Logins a second, while the scenario was about them.
+    /// Logins a second: in the test, where members come and go in it, else before it.
     pub logins_per_second: f64,
     /// The counts.
     pub counts: Counts,

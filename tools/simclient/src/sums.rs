@@ -73,6 +73,7 @@ impl Sums<'_> {
             // The pauses between storms do not count.
             (About::Logins, Some(mean)) => f64::from(scenario.members()) / mean.max(1e-9),
             (About::Logins, None) => rate(logins_in_test, ready.at, posted.at),
+            (About::Messages, _) if logins_in_test > 0 => rate(logins_in_test, ready.at, posted.at),
             _ => rate(self.logins[0], Mono::default(), ready.at),
         };
         let per = match about {
