@@ -71,8 +71,8 @@ impl<'a> Reply<'a> {
         let Some((sum, place)) = &self.headsum else { return false };
         let Some(tail) = header.get(place.end..) else { return false };
         let head = &header[..place.start];
-        let length = format!("{:04x}", head.len() + tail.len());
-        let crc = [head, tail].iter().fold(crc32c::crc32c(length.as_bytes()), |crc, part| crc32c::crc32c_append(crc, part));
+        let length = hex4(head.len() + tail.len());
+        let crc = [head, tail].iter().fold(crc32c::crc32c(&length), |crc, part| crc32c::crc32c_append(crc, part));
         u64::from(crc) == *sum
     }
 
@@ -80,6 +80,11 @@ impl<'a> Reply<'a> {
     pub fn is_message(&self) -> bool {
         !self.id.is_empty() && !self.from.is_empty()
     }
+}
+
+/// A header's length as it stands in front of it.
+fn hex4(size: usize) -> [u8; 4] {
+    std::array::from_fn(|digit| b"0123456789abcdef"[size >> (12 - 4 * digit) & 15])
 }
 
 struct Scan<'a> {
