@@ -73,6 +73,9 @@ pub struct Options {
     pub answer: Duration,
     /// Where messages of more than 256 KiB are kept until they are taken. Renaming is cheap within one file system.
     pub spool: PathBuf,
+    /// A link that has said nothing for this long says that it is there. The relay's patience is 120 s, and after 30 s another link
+    /// may take the device over.
+    pub pulse: Duration,
     /// Whether messages that come are kept for [`Client::receive`]. Without, they are read and thrown away, and come again at
     /// the next login: for programs that only send.
     pub receives: bool,
@@ -88,6 +91,7 @@ impl Default for Options {
         Options {
             patience: Duration::from_secs(60),
             answer: Duration::from_secs(15),
+            pulse: Duration::from_secs(20),
             spool: std::env::temp_dir(),
             receives: true,
             label: None,
@@ -96,9 +100,6 @@ impl Default for Options {
     }
 }
 
-/// A link that has said nothing for this long says that it is there. The relay's patience is 120 s, and after 30 s another
-/// link may take the device over.
-const PULSE_AFTER: Duration = Duration::from_secs(20);
 /// The first wait before a new link, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// Data is handed to the link in pieces of this size.
@@ -124,6 +125,8 @@ pub struct Client {
     backoff: Backoff,
     last_sent: Instant,
     scratch: Vec<u8>,
+    /// Data of a request is on its way: nothing else may come between its octets.
+    in_body: bool,
     /// How often a link was lost and another one made.
     reconnects: u64,
     /// A link was lost, and no other has been made yet.
@@ -149,6 +152,7 @@ impl Client {
             backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
             last_sent: Instant::now(),
             scratch: vec![0; PIECE],
+            in_body: false,
             reconnects: 0,
             lost: false,
         };
@@ -421,7 +425,8 @@ impl Client {
                     std::thread::sleep(wait);
                 }
                 Err(error) => {
-                    if matches!(error, Error::Link(_)) {
+                    // After an error of ours half a frame may have been sent, or read.
+                    if matches!(error, Error::Link(_) | Error::Local(_)) {
                         self.lose();
                     }
                     return Err(error);
@@ -489,6 +494,13 @@ impl Client {
 
     /// Hands data to the link piece by piece, so that little of it is in memory; and reads meanwhile, or both ends might wait.
     fn send(&mut self, content: &mut dyn Content, len: u64) -> Result<(), Error> {
+        self.in_body = true;
+        let sent = self.send_pieces(content, len);
+        self.in_body = false;
+        sent
+    }
+
+    fn send_pieces(&mut self, content: &mut dyn Content, len: u64) -> Result<(), Error> {
         content.seek(SeekFrom::Start(0)).map_err(Error::Local)?;
         let mut left = len;
         let mut piece = vec![0; PIECE];
@@ -504,6 +516,7 @@ impl Client {
             // Waited for is only a socket that takes no more.
             if let Some(link) = &mut self.link {
                 link.flush()?;
+                self.last_sent = Instant::now();
             }
             let mut until = Instant::now() + self.options.answer;
             let mut unsent = self.unsent();
@@ -527,22 +540,26 @@ impl Client {
 
     fn pump_or(&mut self, until: Instant, wake: Option<BorrowedFd<'_>>) -> Result<(), Error> {
         let now = Instant::now();
-        if self.account.is_some() && now - self.last_sent > PULSE_AFTER {
-            // Between frames only: in the middle of a large one the link is not quiet.
-            request::pulse(self.out()?);
-        }
         let Some(link) = &mut self.link else { return Err(LinkError::Closed.into()) };
+        if !self.in_body {
+            for id in self.desk.to_ack.drain(..) {
+                request::ack(&mut link.out, &id);
+            }
+            if self.account.is_some() && now - self.last_sent > self.options.pulse {
+                request::pulse(&mut link.out);
+            }
+        }
         if link.unsent() > 0 {
             self.last_sent = now;
         }
         link.flush()?;
-        let next_pulse = (self.last_sent + PULSE_AFTER).max(now + Duration::from_millis(1));
+        let next_pulse = (self.last_sent + self.options.pulse).max(now + Duration::from_millis(1));
         let wait = until.min(next_pulse).saturating_duration_since(now);
         if !wait_for_socket(link, wait, wake)? {
             return Ok(());
         }
         link.receive(true, &mut self.scratch, &mut self.desk)?;
-        // Answers of TLS's own, and acks.
+        // Answers of TLS's own.
         link.flush()?;
         Ok(())
     }

@@ -89,7 +89,7 @@ mod socket;
 mod tls;
 
 pub use backoff::Backoff;
-pub use client::{Account, Ack, Client, Options, Registered, Registration};
+pub use client::{Account, Ack, Client, IntoContent, Options, Registered, Registration};
 pub use error::{Error, LinkError};
 pub use frames::{Frame, Sink};
 pub use header::Header;

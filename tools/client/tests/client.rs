@@ -125,6 +125,30 @@ fn who_only_sends_does_not_pile_up_notices_of_its_own_logins() {
     });
 }
 
+/// Between the octets of a large message nothing else goes out: no pulse, and no ack of what comes meanwhile.
+#[test]
+fn nothing_comes_between_the_octets_of_a_message() {
+    with_relay(|address| {
+        let (mut alice, alices) = member(&address, "alice liddell");
+        let (bob, bobs) = member(&address, "bob the builder");
+        bob.quit()?;
+        let octets: Vec<u8> = (0..8_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for _ in 0..4 {
+            alice.post(&[Recipient::user(&bobs.uid)], None, &octets[..3_000_000])?;
+        }
+        // The notice of his login comes behind all that, while he sends; and he is quiet for much longer than he should.
+        let options = Options { receives: false, label: Some("test".into()), pulse: Duration::from_nanos(1), ..Options::default() };
+        let mut sender = Client::connect(&Site::new(&address)?, options)?;
+        sender.login(&bobs)?;
+        for _ in 0..3 {
+            sender.post(&[Recipient::user(&alices.uid)], None, &octets[..])?;
+            assert!(next(&mut alice, "delivery").content.into_bytes().unwrap() == octets);
+        }
+        assert_eq!(sender.reconnects(), 0);
+        sender.quit()
+    });
+}
+
 #[test]
 fn refusals_are_final_and_say_why() {
     with_relay(|address| {

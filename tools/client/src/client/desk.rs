@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::NamedTempFile;
 
 use super::Options;
-use crate::{Content, Frame, Header, LinkError, Message, Sink, request};
+use crate::{Content, Frame, Header, LinkError, Message, Sink};
 
 /// Data up to this many octets stays in memory.
 const MEMORY_MAX: u64 = 256 << 10;
@@ -21,6 +21,8 @@ pub(super) struct Desk {
     pub(super) presence: VecDeque<Header>,
     /// Who is online, since the login.
     pub(super) online: Vec<String>,
+    /// Messages that the device need not take, to be acked between two frames.
+    pub(super) to_ack: Vec<String>,
     /// Frames and pieces that came, of any kind.
     pub(super) heard: u64,
     answers: VecDeque<Header>,
@@ -38,6 +40,7 @@ impl Desk {
             messages: VecDeque::new(),
             presence: VecDeque::new(),
             online: Vec::new(),
+            to_ack: Vec::new(),
             heard: 0,
             answers: VecDeque::new(),
             spool: options.spool.clone(),
@@ -51,6 +54,7 @@ impl Desk {
     pub(super) fn new_link(&mut self) {
         self.messages.clear();
         self.answers.clear();
+        self.to_ack.clear();
         self.coming = None;
     }
 
@@ -75,12 +79,12 @@ impl Desk {
         Header::parse(frame.header).is_some_and(|header| header.text("node") == label)
     }
 
-    fn message(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), LinkError> {
+    fn message(&mut self, frame: &Frame<'_>) -> Result<(), LinkError> {
         if !frame.reply.headsum_holds(frame.header) {
             return Err(LinkError::Protocol(format!("the headsum of message {} does not hold", frame.reply.id)));
         }
         if !self.keeps && self.is_own_login(frame) {
-            request::ack(out, frame.reply.id);
+            self.to_ack.push(frame.reply.id.to_owned());
         }
         // What waits here for long comes again every 30 s: once is enough of it.
         if !self.keeps || self.messages.iter().any(|message| message.header.id() == frame.reply.id) {
@@ -107,10 +111,10 @@ impl Desk {
 }
 
 impl Sink for Desk {
-    fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), LinkError> {
+    fn frame(&mut self, frame: &Frame<'_>, _out: &mut Vec<u8>) -> Result<(), LinkError> {
         self.heard += 1;
         if frame.reply.is_message() {
-            return self.message(frame, out);
+            return self.message(frame);
         }
         match frame.reply.op {
             "quit" => return Err(LinkError::Quit(frame.reply.error.unwrap_or("without a reason").to_owned())),
