@@ -150,6 +150,11 @@ impl Site {
         self.relay = Some(Relay::start(self.data.path(), &address));
     }
 
+    /// Ends the relay as `kill -9` does, for good.
+    pub(crate) fn kill_for_good(&mut self) {
+        self.relay.take().expect("it runs").kill();
+    }
+
     /// Ends the relay as an operator does; how many members its log has.
     pub(crate) fn members_at_the_end(mut self) -> u64 {
         self.relay.take().expect("it runs").stop();

@@ -255,3 +255,28 @@ fn a_killed_relay_spoils_no_preparation() {
         check_killed(arguments, &[0, 3, 5, 10, 20, 40], |_| true);
     }
 }
+
+/// A relay that goes away for good, or hangs, is no honest relay: members who cannot come back, and what they could not say, are faults.
+#[test]
+fn a_relay_that_goes_for_good_is_told() {
+    let cases = ["churn --members 8 --reconnect --time 2 --drain 2", "storm --members 8 --rounds 2 --pause 3 --drain 2"];
+    side_by_side(cases, |arguments| {
+        let mut site = Site::start();
+        let mut test = Test::start(site.address(), arguments);
+        assert!(!test.is_done_within(Duration::from_secs(1)), "{arguments}");
+        site.kill_for_good();
+        let result = test.end();
+        // The relay of a storm is lost while its members are here, and is no more to be had when they come back.
+        let summary = result.as_ref().unwrap_or_else(|failure| panic!("{arguments}: {failure}"));
+        assert!(summary.counts.dropped_links > 0 && exit_status(&result) == 1, "{arguments}: {:?} {:?}", summary.counts, summary.notes);
+    });
+}
+
+/// A storm's pause is no silence of the relay's, however long it is.
+#[test]
+fn storms_are_waited_for() {
+    let site = Site::start();
+    let summary = Test::start(site.address(), "storm --members 4 --rounds 1 --pause 3 --drain 1").summary(0);
+    assert_eq!((summary.extra["storms"], summary.counts.acked), (1.0, 4), "{summary:?}");
+    assert!(summary.logins_per_second < 1e6, "{summary:?}");
+}

@@ -1,13 +1,13 @@
 //! The members' credentials, kept in a file, so that a later test logs in with the accounts of an earlier one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use mnm_client::Account;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::Failure;
 
@@ -90,12 +90,13 @@ impl Accounts {
     /// Replaces the file; nobody but its owner can read it.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let trouble = |e: std::io::Error| Failure::Output(format!("--accounts {}: {e}", path.display()));
-        let beside = path.with_extension("new");
+        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         let mut json = serde_json::to_vec(self).expect("accounts have nothing JSON cannot hold");
         json.push(b'\n');
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(trouble)?;
-        file.write_all(&json).and_then(|()| file.sync_all()).map_err(trouble)?;
-        fs::rename(&beside, path).map_err(trouble)
+        // Such files are their owner's alone.
+        let mut file = NamedTempFile::new_in(beside).map_err(trouble)?;
+        file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(trouble)?;
+        file.persist(path).map(drop).map_err(|e| trouble(e.error))
     }
 }
 

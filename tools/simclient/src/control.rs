@@ -13,15 +13,17 @@ pub struct Control {
 }
 
 impl Control {
-    /// One that is raised by the first interrupt; the second one ends the process.
+    /// One that is raised by the first interrupt, or the first SIGTERM; the second one ends the process.
     pub(crate) fn of_interrupts() -> Result<Control, Failure> {
-        use signal_hook::consts::SIGINT;
+        use signal_hook::consts::{SIGINT, SIGTERM};
         use signal_hook::flag;
         let stop = Arc::new(AtomicBool::new(false));
-        // In this order: the first one finds the flag unset.
-        flag::register_conditional_default(SIGINT, stop.clone())
-            .and_then(|_| flag::register(SIGINT, stop.clone()))
-            .map_err(|e| Failure::Usage(format!("the system's signals: {e}")))?;
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first one finds the flag unset.
+            flag::register_conditional_default(signal, stop.clone())
+                .and_then(|_| flag::register(signal, stop.clone()))
+                .map_err(|e| Failure::Usage(format!("the system's signals: {e}")))?;
+        }
         Ok(Control { stop, acked: AtomicU64::new(0) })
     }
 

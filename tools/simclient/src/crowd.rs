@@ -41,6 +41,10 @@ pub(crate) trait Play: Send {
     fn is_over(&self, _crowd: &Crowd) -> bool {
         false
     }
+    /// Whether nothing is asked of the relay at present.
+    fn rests(&self) -> bool {
+        false
+    }
     /// The posting has ended: who is away must come, and take what waits.
     fn finish(&mut self, crowd: &mut Crowd) {
         crowd.all_come();
@@ -69,6 +73,10 @@ pub(crate) struct Crowd {
     pub(crate) left: u64,
     /// Who is logged in.
     pub(crate) here: BTreeSet<usize>,
+    /// Who has quit its last link and was answered.
+    in_order: BTreeSet<usize>,
+    /// A link was lost, or the relay is expected to go away: then it may have forgotten the acks of its last moments.
+    any_lost: bool,
     /// The posting is over, and who goes comes back.
     pub(crate) finishing: bool,
     /// Members who are to post one message to their first audience as soon as they can.
@@ -96,6 +104,8 @@ pub(crate) struct Crowd {
 /// Who the members of a crowd are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cast {
+    /// The test's own number.
+    pub(crate) run: u64,
     pub(crate) members: usize,
     /// The number of the first member among those of all threads.
     pub(crate) first: u32,
@@ -118,20 +128,22 @@ enum Odd {
 
 impl Crowd {
     pub(crate) fn new(cast: Cast, size: Size, on_loss: OnLoss) -> Result<Crowd, Failure> {
-        let Cast { members, first, seasoned, aliases, nameless, groups } = cast;
+        let Cast { run, members, first, seasoned, aliases, nameless, groups } = cast;
         Ok(Crowd {
             books: Books::new(members),
             tally: Tally::new(),
             posting: false,
             left: u64::MAX,
             here: BTreeSet::new(),
+            in_order: BTreeSet::new(),
+            any_lost: on_loss == OnLoss::ComeBack,
             finishing: false,
             to_speak: BTreeSet::new(),
             accounts: vec![Account { uid: String::new(), node: String::new() }; members],
             addresses: vec![Vec::new(); members],
             errands: Errands::new(members),
             orders: Vec::new(),
-            run: getrandom::u64().map_err(|e| Failure::Usage(format!("the system's random generator: {e}")))?,
+            run,
             size,
             on_loss,
             seasoned,
@@ -216,6 +228,12 @@ impl Crowd {
         }
     }
 
+    /// The posting begins.
+    pub(crate) fn begin_test(&mut self) {
+        self.posting = true;
+        self.errands.begin_test();
+    }
+
     /// How many errands are not done; an error if one was refused.
     pub(crate) fn errands_left(&self) -> Result<usize, Failure> {
         self.errands.left()
@@ -264,6 +282,18 @@ impl Crowd {
 
     /// What has not come, or was not answered, is a fault from now on.
     pub(crate) fn count_outstanding(&mut self) {
+        let absent = self.len() - self.here.len();
+        if absent > 0 {
+            self.tally.counts.dropped_links += absent as u64;
+            self.tally.fault_note(|| format!("{absent} members have not come back"));
+        }
+        let unsaid = self.to_speak.len();
+        if unsaid > 0 {
+            self.tally.counts.unanswered += unsaid as u64;
+            self.tally.fault_note(|| format!("{unsaid} messages could not be posted"));
+        }
+        self.tally.counts.refused += self.errands.refused_late();
+        self.tally.counts.unanswered += self.errands.waiting();
         for who in 0..self.len() {
             let (lost, unanswered) = (self.books.undelivered(who), self.books.in_flight(who));
             let name = self.name(who);
@@ -286,7 +316,7 @@ impl Crowd {
             }
         }
         let Pending { audience, sequence, order, posted } = pending;
-        Stamp { run: self.run, sender: who as u32, size, audience, sequence, order, posted }.write(out);
+        Stamp { run: self.run, sender: self.first + who as u32, size, audience, sequence, order, posted }.write(out);
     }
 
     /// The message a delivery carries, if it is whole and of this test.
@@ -299,9 +329,9 @@ impl Crowd {
         if stamp.run != self.run {
             return Err(if self.seasoned { Odd::Stale } else { Odd::Misdelivered });
         }
-        if stamp.sender as usize >= self.len() {
-            return Err(Odd::Misdelivered);
-        }
+        // Here members are known by their place; those of other threads are strangers.
+        let sender = stamp.sender.checked_sub(self.first).filter(|place| (*place as usize) < self.len()).ok_or(Odd::Misdelivered)?;
+        let stamp = Stamp { sender, ..stamp };
         if stamp.size != self.size.of(stamp.sender, stamp.order) {
             return Err(Odd::Corrupted("data has another length"));
         }
@@ -390,7 +420,8 @@ impl Script for Stage<'_> {
         crowd.here.insert(who);
         crowd.tally.login(began, now);
         if again {
-            let pending = crowd.books.new_link(who);
+            let in_order = crowd.in_order.remove(&who) && !crowd.any_lost;
+            let pending = crowd.books.new_link(who, in_order);
             crowd.tally.counts.resent += pending.len() as u64;
             for pending in pending {
                 crowd.write_post(who, pending, out);
@@ -413,6 +444,12 @@ impl Script for Stage<'_> {
         }
     }
 
+    fn unacked(&mut self, who: usize, id: &str) {
+        if let Some(id) = Seq::from_hex(id) {
+            self.crowd.books.note_unacked(who, id);
+        }
+    }
+
     fn noticed(&mut self, who: usize, op: &str, now: Mono) {
         self.play.noticed(&mut self.crowd, who, op, now);
     }
@@ -427,8 +464,11 @@ impl Script for Stage<'_> {
         }
     }
 
-    fn left(&mut self, who: usize, now: Mono) {
+    fn left(&mut self, who: usize, in_order: bool, now: Mono) {
         self.crowd.here.remove(&who);
+        if in_order {
+            self.crowd.in_order.insert(who);
+        }
         if self.crowd.finishing {
             self.crowd.order(Order::Come(who));
         }
@@ -444,6 +484,7 @@ impl Script for Stage<'_> {
     fn lost(&mut self, who: usize, was_online: bool, error: &LinkError, back: Duration) {
         let crowd = &mut self.crowd;
         crowd.here.remove(&who);
+        crowd.any_lost = true;
         let name = crowd.name(who);
         crowd.tally.link_note(|| format!("{name}: {error}; back in {} ms", back.as_millis()));
         if was_online && crowd.on_loss == OnLoss::Fault {

@@ -34,12 +34,14 @@ pub(crate) trait Script {
     fn answered(&mut self, who: usize, id: &str, error: Option<&str>, now: Mono);
     /// A delivery came, and is acked by the fleet. `sound`: its headsum holds.
     fn delivered(&mut self, who: usize, header: &Reply<'_>, sound: bool, body: &[u8], now: Mono);
+    /// The delivery that came last is not acked: the member has said good-bye.
+    fn unacked(&mut self, who: usize, id: &str);
     /// Another message came, and is acked.
     fn noticed(&mut self, who: usize, op: &str, now: Mono);
     /// There is room: append requests as long as [`OUT_ENOUGH`] is not reached.
     fn fill(&mut self, who: usize, out: &mut Vec<u8>, now: Mono);
-    /// A member has gone, as it was ordered to.
-    fn left(&mut self, who: usize, now: Mono);
+    /// A member has gone, as it was ordered to. `in_order`: it had said good-bye and was answered.
+    fn left(&mut self, who: usize, in_order: bool, now: Mono);
     /// The time has come for which a member wanted to be woken.
     fn woken(&mut self, who: usize, now: Mono);
     /// A link ended that should not have; `back` says when the member comes back.
@@ -296,7 +298,7 @@ impl Fleet {
                         self.online -= usize::from(self.members[who].is_online());
                         self.greeting -= usize::from(self.members[who].greeting_since().is_some());
                         self.members[who].cut();
-                        script.left(who, now);
+                        script.left(who, false, now);
                     }
                 }
             }
@@ -392,7 +394,7 @@ impl Fleet {
         let was_online = match std::mem::replace(&mut member.state, State::Away) {
             State::Away => return Ok(()),
             State::Leaving => {
-                script.left(who, self.clock.now());
+                script.left(who, matches!(error, LinkError::Quit(_)), self.clock.now());
                 return Ok(());
             }
             State::Greeting { .. } => {

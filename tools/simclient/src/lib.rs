@@ -94,19 +94,16 @@ pub fn run_under(options: &Options, control: Arc<Control>) -> Result<Summary, Fa
     if let Scenario::Compare(_) = options.scenario {
         return Err(Failure::Usage("a comparison is no test".to_owned()));
     }
-    let summary = run::run(options, &control)?;
-    if !options.output.quiet {
-        report::print(&table(&summary))?;
+    let (summary, kept) = run::run(options, &control)?;
+    // One output that fails must not cost the others.
+    let json = options.output.json.as_ref().map_or(Ok(()), |path| report::write_json(path, &summary));
+    let page = options.output.report.as_ref().map(|directory| report::write_page(directory, &summary)).transpose();
+    let mut text = table(&summary);
+    if let Ok(Some(page)) = &page {
+        text.push_str(&format!("\n  {}", page.display()));
     }
-    if let Some(path) = &options.output.json {
-        report::write_json(path, &summary)?;
-    }
-    if let Some(directory) = &options.output.report {
-        let page = report::write_page(directory, &summary)?;
-        if !options.output.quiet {
-            report::print(&format!("  {}", page.display()))?;
-        }
-    }
+    let printed = if options.output.quiet { Ok(()) } else { report::print(&text) };
+    printed.and(json).and(page).and(kept)?;
     Ok(summary)
 }
 

@@ -24,8 +24,8 @@ use crate::tally::Tally;
 use crate::usage::Watched;
 use crate::watch::Watch;
 
-/// Does what the options say, with members; a comparison has none.
-pub(crate) fn run(options: &Options, control: &Arc<Control>) -> Result<Summary, Failure> {
+/// Does what the options say, with members; a comparison has none. And whether the accounts could be kept.
+pub(crate) fn run(options: &Options, control: &Arc<Control>) -> Result<(Summary, Result<(), Failure>), Failure> {
     let scenario = &options.scenario;
     let members = scenario.members() as usize;
     let strangers = if let Scenario::Abuse(abuse) = scenario { 6 * abuse.abusers as usize } else { 0 };
@@ -68,11 +68,14 @@ pub(crate) fn run(options: &Options, control: &Arc<Control>) -> Result<Summary, 
         (outcomes, extra)
     });
     let outcomes = all_well(outcomes)?;
-    if let Some(path) = &options.relay.accounts {
-        accounts.take(outcomes.iter().flat_map(|outcome| outcome.accounts.clone()).collect(), token);
-        accounts.groups.extend(outcomes.iter().flat_map(|outcome| outcome.groups.clone()));
-        accounts.write(path)?;
-    }
+    let kept = match &options.relay.accounts {
+        Some(path) => {
+            accounts.take(outcomes.iter().flat_map(|outcome| outcome.accounts.clone()).collect(), token);
+            accounts.groups.extend(outcomes.iter().flat_map(|outcome| outcome.groups.clone()));
+            accounts.write(path)
+        }
+        None => Ok(()),
+    };
     let mut logins = [0; 2];
     let mut tally = Tally::new();
     for outcome in outcomes {
@@ -82,7 +85,7 @@ pub(crate) fn run(options: &Options, control: &Arc<Control>) -> Result<Summary, 
         tally.add(outcome.tally);
     }
     let sums = sums::Sums { options, began, first, acts: &acts, logins, extra, samples: watch.into_samples() };
-    Ok(sums.summary(tally))
+    Ok((sums.summary(tally), kept))
 }
 
 /// Tells that a thread is at its end, also if it panics: nobody must wait for it.
@@ -120,6 +123,7 @@ fn shards(options: &Options, place: &Place, accounts: &Accounts, token: &str) ->
     let (unit, threads) = (scenario.unit() as usize, options.links.threads as usize);
     let units = scenario.members() as usize / unit;
     let messages = scenario.messages();
+    let run = getrandom::u64().map_err(|e| Failure::Usage(format!("the system's random generator: {e}")))?;
     let mut first = 0;
     let mut shards = Vec::new();
     for thread in 0..threads {
@@ -140,7 +144,7 @@ fn shards(options: &Options, place: &Place, accounts: &Accounts, token: &str) ->
         let known = |uids_of: &Vec<String>| uids_of.iter().all(|uid| uids.contains(uid.as_str()));
         let groups = accounts.groups.iter().filter(|(_, of)| of.len() == unit && known(of)).map(|(gid, _)| gid.clone()).collect();
         let seasoned = accounts.members.len() > first;
-        let cast = Cast { members, first: first as u32, seasoned, aliases, nameless, groups };
+        let cast = Cast { run, members, first: first as u32, seasoned, aliases, nameless, groups };
         let share = messages.map_or(u64::MAX, |all| share_of(all, thread as u64, threads as u64));
         let manner = manner(options, place, &direction);
         shards.push((Shard { thread, cast, identities, manner, messages: share }, direction));
@@ -186,7 +190,7 @@ fn besiege<'scope>(
             }
         };
         wait(Act::Ready);
-        let calm = abuse.until.lasting.time / 3;
+        let calm = abuse.lasting.time / 3;
         let mut waited = Duration::ZERO;
         while waited < calm && acts.done(Act::Posted).is_none() && !acts.has_failed() {
             thread::sleep(Duration::from_millis(20));

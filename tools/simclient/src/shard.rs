@@ -41,6 +41,9 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// How often it is looked whether all has been delivered, where that takes long to find out.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long requests before the test may be without any answer.
+const PREPARE_MAX: Duration = Duration::from_secs(30);
+
 /// What a thread has at hand.
 struct Run<'a> {
     thread: usize,
@@ -129,16 +132,26 @@ impl Run<'_> {
     }
 
     fn do_errands(&mut self) -> Result<(), Failure> {
-        while self.stage.crowd.errands_left()? > 0 {
+        let (mut least, mut since) = (usize::MAX, self.clock.now());
+        loop {
+            let left = self.stage.crowd.errands_left()?;
+            if left == 0 {
+                return Ok(());
+            }
+            if left < least {
+                (least, since) = (left, self.clock.now());
+            } else if self.clock.now().since(since) > PREPARE_MAX {
+                let seconds = PREPARE_MAX.as_secs();
+                return Err(Failure::Connection(format!("{left} requests before the test had no answer for {seconds} s: giving up")));
+            }
             self.turn()?;
             self.not_interrupted()?;
         }
-        Ok(())
     }
 
     fn not_interrupted(&self) -> Result<(), Failure> {
         if self.fleet.interrupted() {
-            return Err(Failure::Connection("interrupted before all members were logged in".into()));
+            return Err(Failure::Connection("interrupted before the test began".into()));
         }
         Ok(())
     }
@@ -157,7 +170,7 @@ impl Run<'_> {
         let begun = self.clock.now();
         let end = scenario.lasting().filter(|lasting| !lasting.forever).map(|lasting| begun.plus(lasting.time));
         self.phase = "posting";
-        self.stage.crowd.posting = true;
+        self.stage.crowd.begin_test();
         self.stage.play.begin(&mut self.stage.crowd, begun);
         self.fleet.kick_all();
         let all_posted = |crowd: &Crowd| scenario.messages().is_some() && crowd.left == 0;
@@ -169,7 +182,10 @@ impl Run<'_> {
             || self.fleet.interrupted())
         {
             self.turn_until(end)?;
-            if self.is_too_quiet(&mut quiet) {
+            // A pause of the scenario's own is no silence of the relay's.
+            if self.stage.play.rests() {
+                quiet.since = None;
+            } else if self.is_too_quiet(&mut quiet) {
                 break;
             }
         }

@@ -72,9 +72,10 @@ impl Books {
         self.posts[sender].post(audience, posted)
     }
 
-    /// A member has a new link: what it must post again, in the order in which that must go.
-    pub(crate) fn new_link(&mut self, who: usize) -> Vec<Pending> {
-        self.shelves[who].new_link();
+    /// A member has a new link: what it must post again, in the order in which that must go. `in_order`: it had quit the last one, and
+    /// no link was lost since, so nothing excuses that what was acked comes again.
+    pub(crate) fn new_link(&mut self, who: usize, in_order: bool) -> Vec<Pending> {
+        self.shelves[who].new_link(in_order);
         self.posts[who].resend()
     }
 
@@ -103,6 +104,11 @@ impl Books {
             self.arrived += 1;
         }
         verdict
+    }
+
+    /// What came with this id is not acked, since the member has said good-bye.
+    pub(crate) fn note_unacked(&mut self, who: usize, id: Seq) {
+        self.shelves[who].note_unacked(id);
     }
 
     /// Posts of a sender that wait for an ack.
@@ -162,8 +168,8 @@ mod tests {
                     verdicts.push(books.arrived(1, &stamp(sequence, audience, sequence), Seq(id), Mono(at * 1_000_000_000)));
                 }
                 None => {
-                    books.new_link(1);
-                    assert_eq!(books.new_link(0).len() as u64, sent - acked);
+                    books.new_link(1, false);
+                    assert_eq!(books.new_link(0, false).len() as u64, sent - acked);
                 }
             }
         }
@@ -214,6 +220,27 @@ mod tests {
             &[First, First, ResentTwice, ResentTwice],
             0,
         );
+    }
+
+    /// Who has quit has acked all but what came after the good-bye: nothing else may come again.
+    #[test]
+    fn again_after_a_good_bye_is_a_fault_unless_it_was_not_acked() {
+        let mut books = Books::new(2);
+        let audience = books.add_audience(0, vec![1]);
+        for _ in 0..2 {
+            books.post(0, audience, Mono(0));
+        }
+        let arrive = |books: &mut Books, sequence, id| books.arrived(1, &stamp(sequence, audience, sequence), Seq(id), Mono(0));
+        assert_eq!(arrive(&mut books, 0, 10), First);
+        assert_eq!(arrive(&mut books, 1, 11), First);
+        books.note_unacked(1, Seq(11));
+        books.new_link(1, true);
+        assert_eq!(arrive(&mut books, 0, 10), Duplicated);
+        assert_eq!(arrive(&mut books, 1, 11), Redelivered);
+        books.new_link(1, true);
+        assert_eq!(arrive(&mut books, 1, 11), Duplicated, "it was acked the second time");
+        books.new_link(1, false);
+        assert_eq!(arrive(&mut books, 1, 11), Redelivered, "a lost link excuses all");
     }
 
     #[test]

@@ -35,8 +35,12 @@ pub(super) struct Shelves {
 }
 
 impl Shelves {
-    pub(super) fn new_link(&mut self) {
-        self.arrivals.new_link();
+    pub(super) fn new_link(&mut self, in_order: bool) {
+        self.arrivals.new_link(in_order);
+    }
+
+    pub(super) fn note_unacked(&mut self, id: Seq) {
+        self.arrivals.note_unacked(id);
     }
 
     /// An id came with something that is not ours to judge.
@@ -61,7 +65,7 @@ impl Shelves {
             return if in_order { Verdict::First } else { Verdict::OutOfOrder };
         }
         match seen {
-            Seen::ThisLink => Verdict::Duplicated,
+            Seen::ThisLink | Seen::AckedBefore => Verdict::Duplicated,
             Seen::LongAgo | Seen::EarlierLink => Verdict::Redelivered,
             Seen::Never => {
                 let excused = shelf.excused.get(&stamp.sequence).copied().unwrap_or(0);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use mnm::limits::IDLE_TIMEOUT;
 
 use super::Scenario;
 use crate::Failure;
@@ -178,8 +179,8 @@ pub struct Idle {
     /// Members, each with one link; an even number
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
     pub members: u32,
-    /// Seconds between two signs of life of a link
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    /// Seconds between two signs of life of a link, less than 120: a relay ends links that say nothing for so long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = pulse)]
     pub pulse: Duration,
     /// Octets of the message that each posts at the end, to show that its link is alive
     #[arg(long, value_name = "OCTETS", default_value = "100")]
@@ -273,7 +274,7 @@ pub struct Abuse {
     pub size: Size,
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented where it is defined")]
-    pub until: Until,
+    pub lasting: Lasting,
 }
 
 impl Scenario {
@@ -340,12 +341,11 @@ impl Scenario {
     /// How long it lasts; `None` where the scenario knows by itself.
     pub(crate) fn lasting(&self) -> Option<Lasting> {
         match self {
-            Scenario::Idle(Idle { lasting, .. }) => Some(*lasting),
+            Scenario::Idle(Idle { lasting, .. }) | Scenario::Abuse(Abuse { lasting, .. }) => Some(*lasting),
             Scenario::Pairs(Pairs { until, .. })
             | Scenario::Fanout(Fanout { until, .. })
             | Scenario::Churn(Churn { until, .. })
-            | Scenario::Cycle(Cycle { until, .. })
-            | Scenario::Abuse(Abuse { until, .. }) => Some(until.lasting),
+            | Scenario::Cycle(Cycle { until, .. }) => Some(until.lasting),
             Scenario::Offline(_) | Scenario::Storm(_) | Scenario::Compare(_) => None,
         }
     }
@@ -356,9 +356,8 @@ impl Scenario {
             Scenario::Pairs(Pairs { until, .. })
             | Scenario::Fanout(Fanout { until, .. })
             | Scenario::Churn(Churn { until, .. })
-            | Scenario::Cycle(Cycle { until, .. })
-            | Scenario::Abuse(Abuse { until, .. }) => until.messages,
-            Scenario::Idle(_) | Scenario::Offline(_) | Scenario::Storm(_) | Scenario::Compare(_) => None,
+            | Scenario::Cycle(Cycle { until, .. }) => until.messages,
+            Scenario::Idle(_) | Scenario::Abuse(_) | Scenario::Offline(_) | Scenario::Storm(_) | Scenario::Compare(_) => None,
         }
     }
 
@@ -385,6 +384,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err(format!("at most {TIME_MAX:e} seconds"));
     }
     Duration::try_from_secs_f64(number).map_err(|e| e.to_string())
+}
+
+fn pulse(text: &str) -> Result<Duration, String> {
+    let pulse = seconds(text)?;
+    if pulse < IDLE_TIMEOUT { Ok(pulse) } else { Err(format!("less than the relay's patience of {} s", IDLE_TIMEOUT.as_secs())) }
 }
 
 fn factor(text: &str) -> Result<f64, String> {

@@ -44,7 +44,7 @@ What the counts mean:
   lost          acked, but never delivered to one of the recipients
   unanswered    neither acked nor refused when the drain ended
   refused       acked with an error
-  duplicated    arrived again on the same link within 30 s, or stored twice although posted once
+  duplicated    arrived again on the same link within 30 s, or after its ack and an orderly good-bye, or stored twice
   out of order  arrived for the first time after a later one from the same sender
   corrupted     checksum, length, sender or headsum do not match
   unexpected    acks nobody waits for, deliveries of what was never posted or to somebody else
@@ -218,6 +218,9 @@ impl Options {
                 self.links.threads
             )));
         }
+        if let Scenario::Churn(Churn { posts: 0, until: Until { messages: Some(_), .. }, .. }) = self.scenario {
+            return Err(Failure::Usage("--messages: nobody posts in churn without --posts".to_owned()));
+        }
         if let Some(size) = self.scenario.size() {
             size.check()?;
         }
@@ -246,6 +249,9 @@ mod tests {
             "nonsense",
             "idle --window 3",
             "idle --messages 3",
+            "idle --pulse 120",
+            "abuse --messages 3",
+            "churn --messages 3",
         ] {
             assert!(Options::try_read(["simclient"].into_iter().chain(wrong.split(' '))).is_err(), "{wrong}");
         }

@@ -58,11 +58,14 @@ pub(super) struct Errands {
     to_do: Vec<ToDo>,
     left: usize,
     refused: Option<String>,
+    refusals: u64,
+    /// The test has begun: a refusal is a fault and no longer the end.
+    late: bool,
 }
 
 impl Errands {
     pub(super) fn new(members: usize) -> Errands {
-        Errands { to_do: vec![ToDo::default(); members], left: 0, refused: None }
+        Errands { to_do: vec![ToDo::default(); members], left: 0, refused: None, refusals: 0, late: false }
     }
 
     pub(super) fn add(&mut self, who: usize, errand: Errand) {
@@ -75,6 +78,21 @@ impl Errands {
             Some(text) => Err(Failure::Connection(text.clone())),
             None => Ok(self.left),
         }
+    }
+
+    /// The test begins.
+    pub(super) fn begin_test(&mut self) {
+        self.late = true;
+    }
+
+    /// How many were refused in the test.
+    pub(super) fn refused_late(&self) -> u64 {
+        self.refusals
+    }
+
+    /// How many have no answer.
+    pub(super) fn waiting(&self) -> u64 {
+        self.left as u64
     }
 
     pub(super) fn fill(&mut self, who: usize, out: &mut Vec<u8>) {
@@ -100,7 +118,10 @@ impl Errands {
         to_do.number += 1;
         let Errand { task, then } = to_do.waiting.pop_front()?;
         self.left -= 1;
-        if let Some(error) = error {
+        // Somebody who has joined already need not be invited: an earlier test was cut short there.
+        let is_done = matches!(task, Task::Invite { .. }) && error.is_some_and(|error| error.contains("joined"));
+        if let Some(error) = error.filter(|_| !is_done) {
+            self.refusals += u64::from(self.late);
             self.refused.get_or_insert(format!("{name}: the relay refuses {task:?}: {error}"));
         }
         let mut kicks = vec![who];

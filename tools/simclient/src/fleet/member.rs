@@ -266,9 +266,11 @@ impl<S: Script> Desk<'_, S> {
         Ok(())
     }
 
-    fn receipt(&self, id: &str, out: &mut Vec<u8>) {
+    fn receipt(&mut self, id: &str, out: &mut Vec<u8>) {
         // After Quit the relay reads nothing more.
-        if *self.state != State::Leaving {
+        if *self.state == State::Leaving {
+            self.script.unacked(self.who, id);
+        } else {
             request::ack(out, id);
         }
     }

@@ -1,7 +1,8 @@
 //! Where the relay is, and what the system must grant before the first connect.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mnm_client::{Site, Trust};
 use rustls::ClientConfig;
@@ -9,6 +10,9 @@ use rustls::pki_types::ServerName;
 
 use crate::Failure;
 use crate::cli::Relay;
+
+/// How long one of several addresses may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the relay is, and what its certificate is held against.
 #[derive(Clone, Debug)]
@@ -33,7 +37,10 @@ impl Place {
             (None, None) => site.trust,
         };
         let tls = mnm_client::tls_config(&trust, resumes).map_err(|e| Failure::Usage(e.to_string()))?;
-        let addr = site.address.to_socket_addrs().map_err(|e| usage(&e))?.next().ok_or_else(|| usage(&"no address"))?;
+        let found: Vec<SocketAddr> = site.address.to_socket_addrs().map_err(|e| usage(&e))?.collect();
+        // A name may have an address on which nobody listens: the first that answers is taken.
+        let answers = |addr: &SocketAddr| found.len() == 1 || TcpStream::connect_timeout(addr, CONNECT_TIMEOUT).is_ok();
+        let addr = found.iter().copied().find(answers).or(found.first().copied()).ok_or_else(|| usage(&"no address"))?;
         Ok(Place { addr, server_name: site.server_name, tls })
     }
 }

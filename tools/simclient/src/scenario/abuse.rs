@@ -35,7 +35,7 @@ pub(super) struct Honest {
 
 impl Honest {
     pub(super) fn new(options: &cli::Abuse) -> Honest {
-        Honest { window: u64::from(options.window), calm: options.until.lasting.time / CALM, before: None, during: Latency::default() }
+        Honest { window: u64::from(options.window), calm: options.lasting.time / CALM, before: None, during: Latency::default() }
     }
 }
 
@@ -89,6 +89,9 @@ pub(crate) fn attack(options: &cli::Abuse, place: &Place, stop: &AtomicBool) -> 
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
         for stranger in &mut strangers {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             stranger.step(&target, begun);
         }
         std::thread::sleep(STEP.saturating_sub(begun.elapsed()));

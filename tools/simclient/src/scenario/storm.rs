@@ -64,9 +64,16 @@ impl Play for Storm {
         self.begun == self.rounds && !self.raging
     }
 
+    fn rests(&self) -> bool {
+        !self.raging
+    }
+
     fn extra(&self) -> Vec<(&'static str, f64)> {
+        if self.took.is_empty() {
+            return vec![("storms", f64::from(self.begun))];
+        }
         let longest = self.took.iter().copied().fold(0.0, f64::max);
-        let mean = self.took.iter().sum::<f64>() / self.took.len().max(1) as f64;
+        let mean = self.took.iter().sum::<f64>() / self.took.len() as f64;
         vec![("storms", f64::from(self.begun)), ("seconds_until_all_are_back_mean", mean), ("seconds_until_all_are_back_max", longest)]
     }
 }
