@@ -220,6 +220,11 @@ impl Crowd {
         self.order(Order::Kick(who));
     }
 
+    /// Whether everybody has posted what it was to post, and every errand is answered.
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.to_speak.is_empty() && self.errands.waiting() == 0
+    }
+
     /// Has those take an alias who were known and have none.
     pub(crate) fn name_the_nameless(&mut self) {
         for who in std::mem::take(&mut self.nameless) {

@@ -202,7 +202,7 @@ impl Run<'_> {
         let (mut quiet, mut next_look) = (Quiet::new(Some(patience)), Mono::default());
         loop {
             let crowd = &self.stage.crowd;
-            let may_be_done = self.fleet.online() == self.fleet.len() && crowd.to_speak.is_empty() && crowd.books.outstanding() == (0, 0);
+            let may_be_done = self.fleet.online() == self.fleet.len() && crowd.has_said_all() && crowd.books.outstanding() == (0, 0);
             if may_be_done && self.clock.now() >= next_look {
                 if crowd.books.drained() && self.fleet.flushed() {
                     break;
