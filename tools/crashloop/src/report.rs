@@ -72,7 +72,7 @@ impl Report {
 
 /// What one load says against the relay. A load that tried nothing says nothing for it.
 fn faults_of(counts: &Counts, kills: u32) -> Vec<String> {
-    let Counts { lost, unanswered, refused, duplicated, out_of_order, corrupted, unexpected, .. } = *counts;
+    let Counts { lost, unanswered, refused, duplicated, out_of_order, corrupted, unexpected, dropped_links, .. } = *counts;
     let kinds = [
         ("lost", lost),
         ("never answered", unanswered),
@@ -84,6 +84,9 @@ fn faults_of(counts: &Counts, kills: u32) -> Vec<String> {
     ];
     let mut faults: Vec<String> =
         kinds.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} messages {what}")).collect();
+    if dropped_links > 0 {
+        faults.push(format!("{dropped_links} members did not come back"));
+    }
     if faults.is_empty() && (counts.acked != counts.sent || counts.delivered != counts.sent) {
         faults.push(format!("of {} messages {} were acked and {} delivered", counts.sent, counts.acked, counts.delivered));
     }
@@ -193,6 +196,7 @@ mod tests {
             (Counts { out_of_order: 1, ..WELL }, "1 messages out of order"),
             (Counts { corrupted: 1, ..WELL }, "1 messages corrupted"),
             (Counts { unexpected: 1, ..WELL }, "1 messages unexpected"),
+            (Counts { dropped_links: 2, ..WELL }, "2 members did not come back"),
             (Counts { delivered: 99, ..WELL }, "of 100 messages 100 were acked and 99 delivered"),
             (Counts { acked: 99, ..WELL }, "of 100 messages 99 were acked and 100 delivered"),
             (Counts { reconnects: 0, ..WELL }, "no link was lost: nothing was tried"),

@@ -54,7 +54,7 @@ These are no faults:
   resent        posts repeated after a reconnect because no ack had come
   resent twice  of these, delivered once more because the relay had stored the first already
   stale         left over from an earlier test of the same accounts
-Latencies count from the moment a post is queued for its link, resends included.";
+Latencies count from the moment a post is queued for its link, resends included; progress shows median/99th percentile, and with --pid rss,\nthe relay's memory.";
 
 /// What to do to which relay.
 #[derive(Parser, Clone, Debug)]
