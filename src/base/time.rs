@@ -1,5 +1,6 @@
 //! Two clocks, never mixed: one for waiting, one for telling people the date.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -70,16 +71,21 @@ impl Wall {
     pub fn to_rfc3339(self) -> String {
         let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0)).expect("64 bits of nanoseconds end in the year 2554");
         let (date, clock) = (moment.date(), moment.time());
-        format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            clock.hour(),
-            clock.minute(),
-            clock.second(),
-            clock.millisecond()
-        )
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |places: Range<usize>, mut value: u32| {
+            for place in places.rev() {
+                text[place] = b'0' + (value % 10) as u8;
+                value /= 10;
+            }
+        };
+        put(0..4, date.year().unsigned_abs());
+        put(5..7, u8::from(date.month()).into());
+        put(8..10, date.day().into());
+        put(11..13, clock.hour().into());
+        put(14..16, clock.minute().into());
+        put(17..19, clock.second().into());
+        put(20..23, clock.millisecond().into());
+        String::from_utf8(text.to_vec()).expect("digits and what stands between them")
     }
 }
 

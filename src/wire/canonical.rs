@@ -1,5 +1,6 @@
 //! Canonical JSON: keys in byte order, no white space, strings escaped as existing clients escape them.
 
+use crate::base::Seq;
 use crate::limits::HEADER_MAX;
 
 /// Writes one frame's header, fields in byte order of their keys, and its length in front.
@@ -14,6 +15,7 @@ pub struct HeaderWriter {
 }
 
 const PREFIX: usize = 4;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 const HEADSUM: &str = "headsum";
 
 impl Default for HeaderWriter {
@@ -46,6 +48,15 @@ impl HeaderWriter {
         self.key(key);
         write_string(&mut self.frame, value);
         self.frame.push(b',');
+        self
+    }
+
+    /// An id that the relay made, as the contract writes it: 16 lower-case hex digits.
+    pub fn seq(mut self, key: &'static str, value: Seq) -> HeaderWriter {
+        self.key(key);
+        self.frame.push(b'"');
+        self.frame.extend((0..16).rev().map(|place| DIGITS[(value.0 >> (4 * place)) as usize & 15]));
+        self.frame.extend_from_slice(b"\",");
         self
     }
 
@@ -95,11 +106,13 @@ impl HeaderWriter {
         self.close();
         let sum = crc32c::crc32c(&self.frame);
         let at = self.headsum_at.expect("a header with a sender has an id, which follows headsum");
-        let mut field = Vec::with_capacity(24);
-        field.extend_from_slice(b"\"headsum\":");
-        write_number(&mut field, u64::from(sum));
-        field.push(b',');
-        self.frame.splice(at..at, field);
+        // Written behind the header, then turned to its place: no room of its own is needed for it.
+        let end = self.frame.len();
+        self.frame.extend_from_slice(b"\"headsum\":");
+        write_number(&mut self.frame, u64::from(sum));
+        self.frame.push(b',');
+        let field = self.frame.len() - end;
+        self.frame[at..].rotate_right(field);
         self.write_length();
         self.frame
     }
@@ -112,7 +125,6 @@ impl HeaderWriter {
     }
 
     fn write_length(&mut self) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let size = self.frame.len() - PREFIX;
         assert!(size <= HEADER_MAX, "a header of {size} octets");
         for (i, digit) in self.frame[..PREFIX].iter_mut().enumerate() {
@@ -121,38 +133,73 @@ impl HeaderWriter {
     }
 }
 
-fn write_number(out: &mut Vec<u8>, value: u64) {
-    use std::io::Write;
-    write!(out, "{value}").expect("a vector takes every write");
+fn write_number(out: &mut Vec<u8>, mut value: u64) {
+    // The largest has twenty digits.
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Writes a JSON string, quotes included.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+    let octets = text.as_bytes();
     out.push(b'"');
-    let mut rest = text;
-    while let Some(at) = rest.find(needs_escape) {
-        out.extend_from_slice(&rest.as_bytes()[..at]);
-        let odd = rest[at..].chars().next().expect("find gave the place of a character");
+    let mut from = 0;
+    for (at, &octet) in octets.iter().enumerate() {
+        if !ODD[octet as usize] {
+            continue;
+        }
+        let (odd, len) = match &octets[at..] {
+            [0xe2, 0x80, 0xa8, ..] => ('\u{2028}', 3),
+            [0xe2, 0x80, 0xa9, ..] => ('\u{2029}', 3),
+            [0xe2, ..] => continue,
+            _ => (char::from(octet), 1),
+        };
+        out.extend_from_slice(&octets[from..at]);
         write_escaped(out, odd);
-        rest = &rest[at + odd.len_utf8()..];
+        from = at + len;
     }
-    out.extend_from_slice(rest.as_bytes());
+    out.extend_from_slice(&octets[from..]);
     out.push(b'"');
 }
 
-fn needs_escape(c: char) -> bool {
-    matches!(c, '\0'..='\x1f' | '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
-}
+/// Octets with which something begins that may have to be escaped: most strings have none, and are seen through quickly.
+static ODD: [bool; 256] = {
+    let mut odd = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        odd[control] = true;
+        control += 1;
+    }
+    odd[b'"' as usize] = true;
+    odd[b'\\' as usize] = true;
+    odd[b'<' as usize] = true;
+    odd[b'>' as usize] = true;
+    odd[b'&' as usize] = true;
+    // U+2028 and U+2029, and others.
+    odd[0xe2] = true;
+    odd
+};
 
 fn write_escaped(out: &mut Vec<u8>, c: char) {
-    use std::io::Write;
     match c {
         '"' => out.extend_from_slice(b"\\\""),
         '\\' => out.extend_from_slice(b"\\\\"),
         '\n' => out.extend_from_slice(b"\\n"),
         '\r' => out.extend_from_slice(b"\\r"),
         '\t' => out.extend_from_slice(b"\\t"),
-        other => write!(out, "\\u{:04x}", other as u32).expect("a vector takes every write"),
+        other => {
+            out.extend_from_slice(b"\\u");
+            out.extend((0..4).rev().map(|place| DIGITS[(other as usize >> (4 * place)) & 15]));
+        }
     }
 }
 
@@ -194,10 +241,10 @@ mod tests {
     #[test]
     fn strings_are_escaped_as_clients_escape_them() {
         let mut out = Vec::new();
-        write_string(&mut out, "a\"\\\n\r\t\0\x08\x1f\x7f<Tom & Jerry>\u{2028}\u{2029}é😀");
+        write_string(&mut out, "a\"\\\n\r\t\0\x08\x1f\x7f<Tom & Jerry>\u{2028}\u{2029}\u{2027}é😀€");
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "\"a\\\"\\\\\\n\\r\\t\\u0000\\u0008\\u001f\x7f\\u003cTom \\u0026 Jerry\\u003e\\u2028\\u2029é😀\""
+            "\"a\\\"\\\\\\n\\r\\t\\u0000\\u0008\\u001f\x7f\\u003cTom \\u0026 Jerry\\u003e\\u2028\\u2029\u{2027}é😀€\""
         );
     }
 

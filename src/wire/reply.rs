@@ -60,19 +60,16 @@ pub struct Full {
 
 /// A request is done; `posted` are the id and date of the message it posted, where the contract wants them.
 pub fn ack(id: &str, posted: Option<(Seq, &str)>, full: &Full) -> Vec<u8> {
-    let msg_id = posted.map(|(seq, _)| seq.to_string());
     let writer = HeaderWriter::new();
     let writer = match &full.named[..] {
         [] => writer,
         named => writer.raw("full", |out| write_list(out, named, |out, alias| write_string(out, alias))),
     };
-    writer
-        .non_zero("fullmore", full.more)
-        .text("id", id)
-        .optional("msgid", msg_id.as_deref())
-        .text("op", "ack")
-        .optional("posted", posted.map(|(_, date)| date))
-        .finish()
+    let writer = writer.non_zero("fullmore", full.more).text("id", id);
+    match posted {
+        Some((seq, date)) => writer.seq("msgid", seq).text("op", "ack").text("posted", date).finish(),
+        None => writer.text("op", "ack").finish(),
+    }
 }
 
 /// A request cannot be done, and nothing of it happened.
@@ -151,7 +148,6 @@ pub enum Message<'a> {
 impl Message<'_> {
     /// The frame's header. Its data, `body.len` octets, follow it.
     pub fn frame(&self, std: Std<'_>) -> Vec<u8> {
-        let id = std.id.to_string();
         let new = HeaderWriter::new;
         let data = |writer: HeaderWriter, body: Body| {
             writer
@@ -164,34 +160,31 @@ impl Message<'_> {
         let op = |writer: HeaderWriter, op: &str| writer.text("op", op).text("posted", std.posted);
         let writer = match *self {
             Message::Delivery { body, notify } => {
-                let writer = data(new(), body).text("id", &id);
+                let writer = data(new(), body).seq("id", std.id);
                 let writer = match notify {
                     Some(number) => writer.number("notify", number),
                     None => writer,
                 };
                 op(writer, "delivery")
             }
-            Message::Notify { post_id, body } => {
-                let post_id = post_id.to_string();
-                op(data(new(), body).text("id", &id), "notify").text("postid", &post_id)
-            }
-            Message::Login { node } => op(plain(new()).text("id", &id).text("node", node), "login"),
+            Message::Notify { post_id, body } => op(data(new(), body).seq("id", std.id), "notify").seq("postid", post_id),
+            Message::Login { node } => op(plain(new()).seq("id", std.id).text("node", node), "login"),
             Message::NewAlias { alias, uses, expires } => {
                 let writer = new().number("datalen", 0).optional("expires", expires).text("from", std.from);
-                let writer = op(writer.text("id", &id).text("newalias", alias), "user");
+                let writer = op(writer.seq("id", std.id).text("newalias", alias), "user");
                 match uses {
                     Some(uses) => writer.number("uses", uses),
                     None => writer,
                 }
             }
             Message::DropAlias { alias } => {
-                op(new().number("datalen", 0).text("dropalias", alias).text("from", std.from).text("id", &id), "user")
+                op(new().number("datalen", 0).text("dropalias", alias).text("from", std.from).seq("id", std.id), "user")
             }
             Message::DropNode { node, label } => {
                 let writer = new().number("datalen", 0).text("dropnode", node).text("from", std.from);
-                op(writer.text("id", &id).text("label", label), "user")
+                op(writer.seq("id", std.id).text("label", label), "user")
             }
-            Message::NewNode { label, secret } => op(plain(new()).text("id", &id).text("newnode", label).text("nodeid", secret), "user"),
+            Message::NewNode { label, secret } => op(plain(new()).seq("id", std.id).text("newnode", label).text("nodeid", secret), "user"),
             Message::OhiEdit { users, act } => {
                 let entry = |out: &mut Vec<u8>, uid: &String| {
                     out.extend_from_slice(b"{\"Id\":");
@@ -199,30 +192,29 @@ impl Message<'_> {
                     out.extend_from_slice(b",\"Type\":0}");
                 };
                 let writer = new().number("datalen", 0).raw("for", |out| write_list(out, users, entry)).text("from", std.from);
-                op(writer.text("id", &id), "ohiedit").text("type", act)
+                op(writer.seq("id", std.id), "ohiedit").text("type", act)
             }
             Message::Invite { gid, alias, to, body } => {
-                op(data(new().optional("alias", alias), body).text("gid", gid).text("id", &id), "invite").text("to", to)
+                op(data(new().optional("alias", alias), body).text("gid", gid).seq("id", std.id), "invite").text("to", to)
             }
             Message::Member { act, gid, alias, new_alias } => {
-                let writer = plain(new().text("act", act).text("alias", alias)).text("gid", gid).text("id", &id);
+                let writer = plain(new().text("act", act).text("alias", alias)).text("gid", gid).seq("id", std.id);
                 op(writer.optional("newalias", new_alias), "member")
             }
             Message::GroupSet { gid, alias, invite, post, roster } => {
-                let writer = plain(new().text("act", "set").text("alias", alias)).text("gid", gid).text("id", &id);
+                let writer = plain(new().text("act", "set").text("alias", alias)).text("gid", gid).seq("id", std.id);
                 let writer = writer.optional("invite", invite).text("op", "member").optional("post", post);
                 writer.text("posted", std.posted).optional("roster", roster)
             }
             Message::GroupRole { gid, alias, role } => {
                 let writer = plain(new().text("act", "moderator").text("alias", alias)).text("gid", gid);
-                op(writer.text("id", &id), "member").text("role", role)
+                op(writer.seq("id", std.id), "member").text("role", role)
             }
             Message::Missed { first, last, number } => {
-                let (first, last) = (first.to_string(), last.to_string());
-                let writer = new().number("datalen", 0).text("first", &first).text("from", std.from).text("id", &id);
-                op(writer.text("last", &last).number("number", number), "missed")
+                let writer = new().number("datalen", 0).seq("first", first).text("from", std.from).seq("id", std.id);
+                op(writer.seq("last", last).number("number", number), "missed")
             }
-            Message::Ping { alias, to, body } => op(data(new().optional("alias", alias), body).text("id", &id), "ping").text("to", to),
+            Message::Ping { alias, to, body } => op(data(new().optional("alias", alias), body).seq("id", std.id), "ping").text("to", to),
         };
         writer.finish_with_headsum()
     }
