@@ -13,6 +13,7 @@
 mod chain;
 mod own;
 mod pem;
+mod provider;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -193,11 +194,14 @@ impl Certificate {
     /// When the key is not the certificate's, or is of a kind that TLS has no use for.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, ConfigError> {
         let refused = |error: rustls::Error| self.refusal(&error);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(refused)?;
+        let builder =
+            ServerConfig::builder_with_provider(Arc::new(provider::provider())).with_safe_default_protocol_versions().map_err(refused)?;
         let mut config = builder.with_no_client_auth().with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(refused)?;
-        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(refused)?;
+        config.ticketer = provider::ticketer().map_err(refused)?;
         config.max_early_data_size = 0;
+        config.ignore_client_order = true;
+        // A device comes back on one link, and gets the next ticket then.
+        config.send_tls13_tickets = 1;
         Ok(Arc::new(config))
     }
 

@@ -25,7 +25,7 @@ fn is_signed_by(signed: &[u8], signer: &[u8]) -> bool {
     };
     let key = &signer.public_key().subject_public_key.data;
     // Trying all is simpler than telling from the certificate which it is: a signature is good in one of them or in none.
-    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+    let algorithms = super::provider::verification();
     let (content, signature) = (signed.tbs_certificate.as_ref(), &signed.signature_value.data);
     signed.issuer().as_raw() == signer.subject().as_raw()
         && algorithms.all.iter().any(|algorithm| algorithm.verify_signature(key, content, signature).is_ok())
