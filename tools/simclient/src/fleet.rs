@@ -16,7 +16,6 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use mnm::base::Mono;
 use mnm_client::{Account, Link, LinkError, Reply};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::Failure;
@@ -127,7 +126,6 @@ pub(crate) struct Fleet {
     events: Events,
     scratch: Vec<u8>,
     addr: SocketAddr,
-    tls: Arc<ClientConfig>,
     server_name: ServerName<'static>,
     members: Vec<Member>,
     /// Members to be connected, when the rate and the greetings under way allow.
@@ -160,10 +158,9 @@ impl Fleet {
             events: Events::with_capacity(1024),
             scratch: vec![0; SCRATCH],
             addr: manner.place.addr,
-            tls: manner.place.tls.clone(),
             server_name: manner.place.server_name.clone(),
             queue: (0..identities.len()).collect(),
-            members: identities.into_iter().map(|(identity, alias)| Member::new(identity, alias)).collect(),
+            members: identities.into_iter().map(|(identity, alias)| Member::new(identity, alias, manner.place.tls_of_member())).collect(),
             absent: BinaryHeap::new(),
             agenda: BinaryHeap::new(),
             ready: Vec::new(),
@@ -364,7 +361,7 @@ impl Fleet {
     fn connect(&self, who: usize) -> Result<Link<TcpStream>, LinkError> {
         let mut socket = TcpStream::connect(self.addr)?;
         self.poll.registry().register(&mut socket, Token(who), Interest::READABLE | Interest::WRITABLE)?;
-        Link::new(socket, self.tls.clone(), self.server_name.clone())
+        Link::new(socket, self.members[who].tls.clone(), self.server_name.clone())
     }
 
     fn serve(&mut self, who: usize, script: &mut impl Script) -> Result<(), Failure> {

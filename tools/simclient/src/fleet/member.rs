@@ -1,10 +1,12 @@
 //! One member: an account, at most one link, and what is said before the script has its turn.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use mnm::base::Mono;
 use mnm_client::{Account, Backoff, Frame, Link, LinkError, Sink, request};
+use rustls::ClientConfig;
 
 use super::{Identity, OUT_ENOUGH, Script};
 use crate::clock::Clock;
@@ -27,6 +29,7 @@ pub(super) enum State {
 pub(super) struct Member {
     pub(super) state: State,
     pub(super) link: Option<Link<TcpStream>>,
+    pub(super) tls: Arc<ClientConfig>,
     /// The socket may have something to read.
     pub(super) readable: bool,
     /// The poll has told that the relay writes no more; what it wrote may still be unread.
@@ -53,9 +56,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const LABEL: &str = "simclient";
 
 impl Member {
-    pub(super) fn new(identity: Identity, alias: Option<String>) -> Member {
+    pub(super) fn new(identity: Identity, alias: Option<String>, tls: Arc<ClientConfig>) -> Member {
         Member {
             alias,
+            tls,
             attempts: 0,
             state: State::Away,
             link: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mnm_client::{Site, Trust};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 
 use crate::Failure;
@@ -20,11 +21,12 @@ pub(crate) struct Place {
     pub(crate) addr: SocketAddr,
     pub(crate) server_name: ServerName<'static>,
     pub(crate) tls: Arc<ClientConfig>,
+    resumes: bool,
 }
 
 impl Place {
-    /// The place the options name. With `resumes` links share a store of TLS sessions; else each makes a full handshake, as
-    /// different people do.
+    /// The place the options name. With `resumes` each member comes back to an earlier TLS session; else every link makes a
+    /// full handshake, as different people do.
     pub(crate) fn of(relay: &Relay, resumes: bool) -> Result<Place, Failure> {
         let usage = |what: &dyn std::fmt::Display| Failure::Usage(format!("--addr {}: {what}", relay.addr));
         let mut site = Site::new(&relay.addr).map_err(|e| usage(&e))?;
@@ -41,7 +43,19 @@ impl Place {
         // A name may have an address on which nobody listens: the first that answers is taken.
         let answers = |addr: &SocketAddr| found.len() == 1 || TcpStream::connect_timeout(addr, CONNECT_TIMEOUT).is_ok();
         let addr = found.iter().copied().find(answers).or(found.first().copied()).ok_or_else(|| usage(&"no address"))?;
-        Ok(Place { addr, server_name: site.server_name, tls })
+        Ok(Place { addr, server_name: site.server_name, tls, resumes })
+    }
+}
+
+impl Place {
+    /// The TLS configuration of one more member. Sessions are not shared: a ticket is good for one link.
+    pub(crate) fn tls_of_member(&self) -> Arc<ClientConfig> {
+        if !self.resumes {
+            return self.tls.clone();
+        }
+        let mut own = ClientConfig::clone(&self.tls);
+        own.resumption = Resumption::in_memory_sessions(1);
+        Arc::new(own)
     }
 }
 
