@@ -23,8 +23,10 @@ use super::{Disk, DiskFile, Store, StoreError};
 
 /// With fewer spares than this, one is made.
 const SPARES_WANTED: usize = 1;
-/// With fewer than this, a dead segment is recycled. One more than wanted: where segments die as fast as they fill,
+/// With fewer than this, a dead segment is recycled in any case. One more than wanted: where segments die as fast as they fill,
 /// nothing is made or zeroed even if a death comes a little late. [`Store::trim`] takes it back when the log is at rest.
+/// Beyond it spares are kept as long as all files together hold no more than they may: where much lives for moments only,
+/// segments die in heaps, and each that is removed has to be made and zeroed again.
 const SPARES_KEPT: usize = 2;
 /// A segment that was just sealed is left alone until this share of the next one is written.
 const YOUTH: usize = 16;
@@ -87,7 +89,11 @@ impl<D: Disk> Store<D> {
             return Ok(Step::Done);
         }
         let short = self.is_short();
-        if self.victim.is_none() && (short || self.is_wasteful()) {
+        // Of what is too much, spares go first: copying would gain another.
+        if self.spares.len() > SPARES_KEPT && self.is_wasteful(0) {
+            return self.remove_spare().map(|()| Step::Done);
+        }
+        if self.victim.is_none() && (short || self.is_wasteful(0)) {
             if !short && !self.sparse.is_empty() && self.is_too_early() {
                 return Ok(Step::Done);
             }
@@ -225,13 +231,18 @@ impl<D: Disk> Store<D> {
     /// [`StoreError::Failed`]: the store is done for.
     pub fn trim(&mut self) -> Result<(), StoreError> {
         self.check_sound()?;
-        while self.spares.len() > SPARES_WANTED && self.is_wasteful() {
-            let Some(spare) = self.spares.pop_back() else { break };
-            let name = seg_name(spare.number());
-            drop(spare);
-            self.foundry.remove(&name).inspect_err(|_| self.poisoned = true)?;
+        while self.spares.len() > SPARES_WANTED && self.is_wasteful(0) {
+            self.remove_spare().inspect_err(|_| self.poisoned = true)?;
         }
         Ok(())
+    }
+
+    /// The one that would be used last.
+    fn remove_spare(&mut self) -> Result<(), StoreError> {
+        let Some(spare) = self.spares.pop_back() else { return Ok(()) };
+        let name = seg_name(spare.number());
+        drop(spare);
+        self.foundry.remove(&name)
     }
 
     /// Whether the spare that should be there cannot be had.
@@ -239,13 +250,14 @@ impl<D: Disk> Store<D> {
         self.spares.len() < SPARES_WANTED && self.dying.is_empty() && !self.may_make()
     }
 
-    /// Whether all files hold more than they should, once what is dying is gone and the spare is there.
-    fn is_wasteful(&self) -> bool {
+    /// Whether all files, and so many octets of spares besides, hold more than they should, once what is dying is gone and the
+    /// spare is there.
+    fn is_wasteful(&self, besides: usize) -> bool {
         let segment = self.foundry.segment_bytes as usize;
         let (held, live) =
             self.sealed.values().chain([&self.tail]).fold((0, 0), |(held, live), segment| (held + segment.bytes(), live + segment.live));
         let dying: usize = self.dying.iter().map(|dying| self.sealed[&dying.number].bytes()).sum();
-        let spares: usize = self.spares.iter().map(Segment::bytes).sum();
+        let spares = self.spares.iter().map(Segment::bytes).sum::<usize>() + besides;
         held - dying + spares.max(SPARES_WANTED * segment) > 2 * live + 2 * segment
     }
 
@@ -372,7 +384,8 @@ impl<D: Disk> Store<D> {
 
     /// Whether a spare of this size is worth keeping.
     pub(super) fn keeps_spare(&self, bytes: u64) -> bool {
-        bytes == u64::from(self.foundry.segment_bytes) && self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT
+        let few = self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT;
+        bytes == u64::from(self.foundry.segment_bytes) && (few || !self.is_wasteful(self.foundry.segment_bytes as usize))
     }
 
     /// Looks at every sealed segment once: recovery counts the living without telling.
