@@ -68,7 +68,10 @@ pub const WRITE_BUDGET: usize = 1 << 20;
 /// at once may overtake their own goodbye, and stays away for minutes if refused.
 pub const LOGIN_PATIENCE: Duration = Duration::from_secs(1);
 /// Octets of records in one turn, more or less: then it commits, and whoever was not read from is first in the next.
-pub const TURN_BYTES_MAX: usize = 8 << 20;
+pub const TURN_BYTES_MAX: usize = 2 << 20;
+/// Effects that one turn decides, more or less, for the same end: some three thousand messages, which share one sync. Each
+/// effect takes some 50 octets of memory, and its frame as many more.
+pub const TURN_EFFECTS_MAX: usize = 8192;
 /// Handshakes that are carried on in one turn: each costs a good part of a millisecond.
 pub const TURN_HANDSHAKES_MAX: usize = 32;
 /// Connections accepted from one listener in one turn.
@@ -106,6 +109,8 @@ pub const CURSOR_BYTES_MAX: usize = 256 << 10;
 pub const LAZY_BYTES_MAX: usize = 128 << 10;
 /// So many octets that nobody waits for are handed to the disk at the end of a turn, and not at the next sync.
 pub const WRITE_AHEAD: usize = 32 << 10;
+/// So many octets that wait for a commit are handed to the disk before it: it works while the turn goes on.
+pub const WRITE_THROUGH: usize = 256 << 10;
 /// What a record costs in the log besides its payload, at most, in octets: header and alignment.
 pub const RECORD_OVERHEAD: usize = 64;
 /// Cursors waiting to be written: beyond this many they go at once.
@@ -213,7 +218,7 @@ pub const REST_AFTER: Duration = Duration::from_secs(5);
 /// Steps of upkeep in one turn at most.
 pub const MAINTENANCE_STEPS_MAX: usize = 32;
 /// Octets that may be read from segments before the memory they filled is given back.
-pub const RESIDENT_MAX: usize = 8 << 20;
+pub const RESIDENT_MAX: usize = 2 << 20;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 

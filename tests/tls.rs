@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mnm::net::{Layer, TlsConfig};
+use mnm::net::{Layer, Sealed, TlsConfig};
 use proptest::prelude::*;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 
@@ -30,9 +30,9 @@ fn client_hello() -> Vec<u8> {
 /// Gives the layer these reads, and what a link does besides; it must end in an error or wait, never panic.
 fn survive(config: &TlsConfig, reads: &[&[u8]]) {
     let mut layer = Layer::tls(config.clone()).expect("a layer");
-    let mut out = Vec::new();
+    let mut out = Sealed::default();
     for read in reads {
-        let mut wire = read.to_vec();
+        let mut wire = [layer.rest(), read].concat();
         if layer.open(&mut wire, &mut out, &mut |_| {}).is_err() {
             // The link is given up, but says goodbye on the way out.
             layer.close(&mut out);

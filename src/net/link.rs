@@ -3,7 +3,7 @@
 use std::io;
 
 use super::layer::{Layer, LayerError};
-use crate::limits::SEALED_MAX;
+use super::sealed::Sealed;
 
 /// A nonblocking byte stream: TCP, or a simulated pipe.
 pub trait Socket {
@@ -44,8 +44,8 @@ pub enum Received {
 pub struct Link<S> {
     socket: S,
     layer: Layer,
-    /// For the socket, as soon as it takes it.
-    sealed: Vec<u8>,
+    /// For the socket, before anything else: what it did not take, and what the layer itself has to say.
+    waiting: Sealed,
     shut: bool,
     ending: bool,
 }
@@ -53,7 +53,7 @@ pub struct Link<S> {
 impl<S: Socket> Link<S> {
     /// A link that has said nothing yet.
     pub fn new(socket: S, layer: Layer) -> Link<S> {
-        Link { socket, layer, sealed: Vec::new(), shut: false, ending: false }
+        Link { socket, layer, waiting: Sealed::default(), shut: false, ending: false }
     }
 
     /// The socket, for whoever watches it.
@@ -71,21 +71,29 @@ impl<S: Socket> Link<S> {
         self.ending
     }
 
-    /// Reads once, into `buffer`, and gives plain octets to `sink`.
-    pub fn receive(&mut self, buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> Received {
-        let count = match self.socket.read(buffer) {
+    /// Reads once, at most `most` octets, into `buffer`, and gives plain octets to `sink`. At the front of the buffer stands what
+    /// came before and could not be used yet.
+    pub fn receive(&mut self, buffer: &mut [u8], most: usize, sink: &mut dyn FnMut(&[u8])) -> Received {
+        let rest = self.layer.rest();
+        let kept = rest.len();
+        if kept >= buffer.len() {
+            return Received::Broken(LayerError(format!("a handshake message of more than {} octets", buffer.len())));
+        }
+        buffer[..kept].copy_from_slice(rest);
+        let room = most.min(buffer.len() - kept);
+        let count = match self.socket.read(&mut buffer[kept..kept + room]) {
             Ok(0) => return Received::End,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Received::Blocked,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Received::More,
             Err(_) => return Received::End,
         };
-        match self.layer.open(&mut buffer[..count], &mut self.sealed, sink) {
+        match self.layer.open(&mut buffer[..kept + count], &mut self.waiting, sink) {
             Err(error) => Received::Broken(error),
             Ok(()) if self.layer.peer_closed() => Received::End,
             // A short read of a stream socket has emptied it: the next event will tell of more. Of an end that was
             // told of already there will be no other event, so then it takes one read more to see it.
-            Ok(()) if count < buffer.len() && !self.ending => Received::Blocked,
+            Ok(()) if count < room && !self.ending => Received::Blocked,
             Ok(()) => Received::More,
         }
     }
@@ -106,51 +114,59 @@ impl<S: Socket> Link<S> {
         self.layer.is_ready()
     }
 
-    /// Whether more can be sealed without keeping too much.
-    pub fn has_space(&self) -> bool {
-        self.sealed.len() < SEALED_MAX
-    }
-
     /// Whether everything sealed is with the socket.
     pub fn is_flushed(&self) -> bool {
-        self.sealed.is_empty()
+        self.waiting.is_empty()
     }
 
-    /// Seals plain octets for [`flush`](Self::flush).
+    /// Moves what waits to `out`, which is empty, so that more can be sealed behind it. Then [`seal`](Self::seal),
+    /// [`flush`](Self::flush), and in any case [`keep`](Self::keep).
+    pub fn resume(&mut self, out: &mut Sealed) {
+        if !self.waiting.is_empty() {
+            out.push(std::mem::take(&mut self.waiting).octets());
+        }
+    }
+
+    /// Seals plain octets behind what is in `out`.
     ///
     /// # Errors
     /// [`LayerError`] if the layer cannot send any more.
-    pub fn seal(&mut self, plain: &[u8]) -> Result<(), LayerError> {
-        self.layer.seal(plain, &mut self.sealed)
+    pub fn seal(&mut self, plain: &[u8], out: &mut Sealed) -> Result<(), LayerError> {
+        self.layer.seal(plain, out)
+    }
+
+    /// Seals the layer's goodbye behind what is in `out`. Once it is flushed, call [`shut`](Self::shut).
+    pub fn say_goodbye(&mut self, out: &mut Sealed) {
+        self.layer.close(out);
     }
 
     /// Writes until all is written or the socket takes no more; returns how much went out.
     ///
     /// # Errors
     /// The operating system's; the link is dead then.
-    pub fn flush(&mut self) -> io::Result<usize> {
+    pub fn flush(&mut self, out: &mut Sealed) -> io::Result<usize> {
         let mut written = 0;
-        while written < self.sealed.len() {
-            match self.socket.write(&self.sealed[written..]) {
+        while !out.is_empty() {
+            match self.socket.write(out.octets()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // What was written must not stay: the rest may never all be, while more is sealed behind it.
-                    self.sealed.drain(..written);
-                    return Ok(written);
+                Ok(count) => {
+                    out.taken(count);
+                    written += count;
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        // An idle link keeps no buffer; a busy one gets the next from the allocator's free list.
-        self.sealed = Vec::new();
         Ok(written)
     }
 
-    /// Seals the layer's goodbye. Once it is flushed, call [`shut`](Self::shut).
-    pub fn say_goodbye(&mut self) {
-        self.layer.close(&mut self.sealed);
+    /// Takes what the socket did not, until it does. An idle link keeps no buffer.
+    pub fn keep(&mut self, out: &mut Sealed) {
+        if !out.is_empty() {
+            self.waiting.push(out.octets());
+            out.clear();
+        }
     }
 
     /// Tells the peer's socket that nothing more will come. Reading goes on, so that what the peer still sends
@@ -172,6 +188,7 @@ impl<S: Socket> Link<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SEALED_MAX;
 
     /// Takes some octets, then no more for the moment.
     struct Trickle {
@@ -200,20 +217,23 @@ mod tests {
     #[test]
     fn a_link_that_is_never_quite_flushed_keeps_only_what_waits() {
         let mut link = Link::new(Trickle { takes: 10_000, left: 0, got: Vec::new() }, Layer::Plain);
-        let mut sent = Vec::new();
+        let (mut sent, mut out) = (Vec::new(), Sealed::default());
         for round in 0..1000 {
-            while link.has_space() {
+            link.resume(&mut out);
+            while out.len() < SEALED_MAX {
                 let piece = [round as u8; 1000];
-                link.seal(&piece).unwrap();
+                link.seal(&piece, &mut out).unwrap();
                 sent.extend_from_slice(&piece);
             }
             let socket = link.socket_mut();
             socket.left = socket.takes;
-            assert_eq!(link.flush().unwrap(), 10_000);
-            assert!(!link.is_flushed() && link.sealed.len() <= SEALED_MAX + 1000 && link.sealed.capacity() <= 4 * SEALED_MAX);
+            assert_eq!(link.flush(&mut out).unwrap(), 10_000);
+            link.keep(&mut out);
+            assert!(out.is_empty() && !link.is_flushed() && link.waiting.len() <= SEALED_MAX + 1000);
         }
         link.socket_mut().left = usize::MAX;
-        link.flush().unwrap();
-        assert!(link.is_flushed() && link.socket_mut().got == sent);
+        link.resume(&mut out);
+        link.flush(&mut out).unwrap();
+        assert!(out.is_empty() && link.is_flushed() && link.socket_mut().got == sent);
     }
 }

@@ -74,7 +74,9 @@ impl Cx<'_> {
         self.ledger.apply(seq, record, &mut dead);
         self.journal.spend(payload.len());
         self.out.push(Effect::Append { seq, payload, end: false });
-        self.out.extend(dead.into_iter().map(|old| Effect::Forget { after: seq, seq: old }));
+        if !dead.is_empty() {
+            self.out.push(Effect::Forget { after: seq, seqs: dead });
+        }
         seq
     }
 

@@ -54,15 +54,15 @@ pub enum Effect {
         ticket: u64,
         /// Not before this is durable.
         after: Seq,
-        /// What came of it.
-        answer: Answer,
+        /// What came of it. Boxed, since effects are kept by the thousand and answers are rare.
+        answer: Box<Answer>,
     },
-    /// Nobody needs that record any more.
+    /// Nobody needs these records any more.
     Forget {
-        /// Not before this, which made it needless, is durable.
+        /// Not before this, which made them needless, is durable.
         after: Seq,
-        /// The record.
-        seq: Seq,
+        /// The records: a cursor may release thousands.
+        seqs: Vec<Seq>,
     },
 }
 

@@ -166,7 +166,7 @@ impl Relay {
             }
             Input::Command { ticket, command } => {
                 let answer = ops::command(&mut self.cx(now, out), command);
-                out.push(Effect::Answer { ticket, after: self.journal.barrier, answer });
+                out.push(Effect::Answer { ticket, after: self.journal.barrier, answer: Box::new(answer) });
             }
             Input::Tick => self.tick(now, out),
         }
@@ -198,7 +198,9 @@ impl Relay {
             return self.journal.put_back(nodes.collect(), dead, now.mono);
         }
         let after = self.ledger.last();
-        out.extend(dead.into_iter().map(|seq| Effect::Forget { after, seq }));
+        if !dead.is_empty() {
+            out.push(Effect::Forget { after, seqs: dead });
+        }
     }
 
     /// Makes the next commit take every cursor along, however young: for a clean stop, and for comparing digests.

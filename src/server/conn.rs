@@ -3,8 +3,8 @@
 use super::inlet::{Inlet, Reading};
 use super::outbox::{Outbox, Pins};
 use crate::base::{LinkId, Seq};
-use crate::limits::WRITE_BUDGET;
-use crate::net::{Link, Received, Socket};
+use crate::limits::{SEALED_MAX, WRITE_BUDGET};
+use crate::net::{Link, Received, Sealed, Socket};
 use crate::relay::Relay;
 use crate::store::{Disk, Store};
 use crate::wire::Dialect;
@@ -18,6 +18,13 @@ pub(super) enum Phase {
     Closing,
     /// The peer is gone, or its time is up: what the socket still takes is written, then no more.
     Gone,
+}
+
+/// Where records are put together and sealed: one place for all links, since one is written at a time.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    plain: Vec<u8>,
+    pub(super) out: Sealed,
 }
 
 #[derive(Debug)]
@@ -80,42 +87,50 @@ impl<S: Socket> Conn<S> {
         }
     }
 
-    /// Reads once and gives what came to the relay; a link that is closing is read, but not heard.
-    pub(super) fn receive(&mut self, buffer: &mut [u8], reading: &mut Reading<'_>) -> Received {
+    /// Reads once, at most `most` octets, and gives what came to the relay; a link that is closing is read, but not heard.
+    pub(super) fn receive(&mut self, buffer: &mut [u8], most: usize, reading: &mut Reading<'_>) -> Received {
         if self.phase != Phase::Open {
             return self.link.drain(buffer);
         }
         let (id, inlet) = (self.id, &mut self.inlet);
-        self.link.receive(buffer, &mut |plain| inlet.feed(id, plain, reading))
+        self.link.receive(buffer, most, &mut |plain| inlet.feed(id, plain, reading))
     }
 
     /// Seals and writes as much as the socket takes, up to a turn's share. Whether the link lives.
     /// Messages that are not `owed` any more are left out.
-    pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, plain: &mut Vec<u8>, owed: &dyn Fn(Seq) -> bool) -> bool {
+    pub(super) fn write<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, desk: &mut Desk, owed: &dyn Fn(Seq) -> bool) -> bool {
         if self.cut {
             return false;
         }
+        desk.out.clear();
+        self.link.resume(&mut desk.out);
+        let Some(moved) = self.write_turn(store, pins, desk, owed) else { return false };
+        self.link.keep(&mut desk.out);
+        let waited = std::mem::replace(&mut self.waits, !self.link.is_flushed());
+        self.blocked = self.waits;
+        self.moved = moved > 0 || !waited;
+        true
+    }
+
+    /// How much went out, if the link lives; what the socket did not take is on the desk.
+    fn write_turn<D: Disk>(&mut self, store: &Store<D>, pins: &mut Pins, desk: &mut Desk, owed: &dyn Fn(Seq) -> bool) -> Option<usize> {
+        let Desk { plain, out } = desk;
         let mut moved = 0;
         self.unfinished = false;
         loop {
-            while self.link.is_ready() && self.link.has_space() {
-                plain.clear();
-                if !self.outbox.fill(plain, store, pins, owed) {
+            while self.link.is_ready() && out.len() < SEALED_MAX {
+                let record = self.outbox.fill(plain, store, pins, owed);
+                if record.is_empty() {
                     break;
                 }
-                if self.link.seal(plain).is_err() {
-                    return false;
-                }
+                self.link.seal(record, out).ok()?;
             }
             let last_word = self.phase == Phase::Closing && self.outbox.is_empty() && !self.link.is_shut();
             if last_word {
-                self.link.say_goodbye();
+                self.link.say_goodbye(out);
             }
-            match self.link.flush() {
-                Ok(count) => moved += count,
-                Err(_) => return false,
-            }
-            if !self.link.is_flushed() {
+            moved += self.link.flush(out).ok()?;
+            if !out.is_empty() {
                 break;
             }
             if last_word {
@@ -129,10 +144,7 @@ impl<S: Socket> Conn<S> {
                 break;
             }
         }
-        let waited = std::mem::replace(&mut self.waits, !self.link.is_flushed());
-        self.blocked = self.waits;
-        self.moved = moved > 0 || !waited;
-        true
+        Some(moved)
     }
 
     /// Whether nothing is left to do on it.

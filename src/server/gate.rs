@@ -9,20 +9,31 @@ use crate::relay::Effect;
 #[derive(Debug)]
 pub(super) struct Gate {
     held: VecDeque<Effect>,
+    /// What may be forgotten, after what: apart, since a cursor may release thousands at once, and their order among the
+    /// frames is of no matter.
+    needless: VecDeque<(Seq, Vec<Seq>)>,
     durable: Seq,
 }
 
 impl Gate {
     pub(super) fn new(durable: Seq) -> Gate {
-        Gate { held: VecDeque::new(), durable }
+        Gate { held: VecDeque::new(), needless: VecDeque::new(), durable }
     }
 
     pub(super) fn hold(&mut self, effect: Effect) {
-        self.held.push_back(effect);
+        match effect {
+            Effect::Forget { after, seqs } => self.needless.push_back((after, seqs)),
+            other => self.held.push_back(other),
+        }
+    }
+
+    /// Effects that wait, besides records that may be forgotten.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held.is_empty() && self.needless.is_empty()
     }
 
     /// The next effect that may happen, now that the log is durable up to `durable`.
@@ -32,11 +43,11 @@ impl Gate {
     pub(super) fn release(&mut self, durable: Seq) -> Option<Effect> {
         assert!(durable >= self.durable, "durable end went from {} back to {durable}", self.durable);
         self.durable = durable;
-        let first = self.held.front()?;
-        if after(first) > durable {
-            return None;
+        if self.held.front().is_some_and(|first| after(first) <= durable) {
+            return self.held.pop_front();
         }
-        self.held.pop_front()
+        self.needless.front().filter(|(after, _)| *after <= durable)?;
+        self.needless.pop_front().map(|(after, seqs)| Effect::Forget { after, seqs })
     }
 }
 

@@ -28,7 +28,7 @@ use std::net::IpAddr;
 
 use slab::Slab;
 
-use self::conn::{Conn, Phase};
+use self::conn::{Conn, Desk, Phase};
 use self::inlet::Reading;
 use self::intake::Intake;
 use self::outbox::Pins;
@@ -36,7 +36,7 @@ use self::room::Room;
 use crate::base::{LinkId, Mono};
 use crate::limits::{
     BULK_COURTESY, BULK_PIECE, MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, REST_AFTER,
-    TLS_RECORD_MAX, TURN_BYTES_MAX, TURN_HANDSHAKES_MAX,
+    TURN_BYTES_MAX, TURN_EFFECTS_MAX, TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Answer, Command, Effect, Input, Now, Relay};
@@ -89,7 +89,7 @@ pub struct Server<S: Socket, D: Disk> {
     ended: bool,
     effects: Vec<Effect>,
     buffer: Vec<u8>,
-    plain: Vec<u8>,
+    desk: Desk,
     /// Octets of records since the last upkeep.
     upkeep_due: usize,
     /// This turn has waited for the disk.
@@ -127,7 +127,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             ended: false,
             effects: Vec::new(),
             buffer: vec![0; READ_BUFFER],
-            plain: Vec::with_capacity(TLS_RECORD_MAX),
+            desk: Desk::default(),
             upkeep_due: 0,
             committed: false,
             upkeep_waits: false,
@@ -306,9 +306,12 @@ impl<S: Socket, D: Disk> Server<S, D> {
         self.release();
         self.write_all(now);
         for (_, conn) in &mut self.conns {
-            conn.link.say_goodbye();
+            let out = &mut self.desk.out;
+            out.clear();
+            conn.link.resume(out);
+            conn.link.say_goodbye(out);
             // The process ends either way; who does not take this finds the connection closed.
-            let _ = conn.link.flush();
+            let _ = conn.link.flush(out);
         }
         self.effects.clear();
         self.store.close()
@@ -321,7 +324,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             let in_handshake = self.conns.get(slot).is_some_and(|conn| !conn.link.is_ready());
             handshakes += usize::from(in_handshake);
             self.read(slot, now)?;
-            if self.intake.written >= TURN_BYTES_MAX || handshakes >= TURN_HANDSHAKES_MAX {
+            if self.intake.written >= TURN_BYTES_MAX || self.intake.gate.len() >= TURN_EFFECTS_MAX || handshakes >= TURN_HANDSHAKES_MAX {
                 break;
             }
         }
@@ -375,7 +378,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             }
             let mut reading = Reading { relay: &mut self.relay, limits: &self.limits, now, out: &mut self.effects };
             let shy = conn.inlet.is_bulk() && now.mono.since(self.heard_at) < BULK_COURTESY;
-            let received = conn.receive(&mut self.buffer[..if shy { BULK_PIECE } else { READ_BUFFER }], &mut reading);
+            let received = conn.receive(&mut self.buffer, if shy { BULK_PIECE } else { READ_BUFFER }, &mut reading);
             if let Received::Broken(error) = &received {
                 log::debug!("{}: {error}", conn.id);
                 conn.broken = true;
@@ -483,12 +486,14 @@ impl<S: Socket, D: Disk> Server<S, D> {
                 Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
                 Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
                 Effect::Cut { link } => self.output(link, |conn| (conn.phase, conn.cut) = (Phase::Gone, true)),
-                Effect::Forget { seq, .. } => {
-                    if !self.pins.defer(seq) {
-                        self.store.forget(seq);
+                Effect::Forget { seqs, .. } => {
+                    for seq in seqs {
+                        if !self.pins.defer(seq) {
+                            self.store.forget(seq);
+                        }
                     }
                 }
-                Effect::Answer { ticket, answer, .. } => self.answers.push((ticket, answer)),
+                Effect::Answer { ticket, answer, .. } => self.answers.push((ticket, *answer)),
                 Effect::Append { .. } => unreachable!("records go to the log, not to the gate"),
             }
         }
@@ -510,7 +515,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             conn.writes = false;
             let (relay, id) = (&self.relay, conn.id);
-            let alive = conn.write(&self.store, &mut self.pins, &mut self.plain, &|message| relay.owes(id, message));
+            let alive = conn.write(&self.store, &mut self.pins, &mut self.desk, &|message| relay.owes(id, message));
             if !alive || conn.is_done() {
                 self.remove(slot, now);
                 continue;

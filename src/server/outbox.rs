@@ -66,20 +66,28 @@ impl Outbox {
         self.weight
     }
 
-    /// Fills `plain` with what belongs into the next record; whether there was anything. A message that is not `owed` any more
-    /// was acked while it waited to be sent again.
-    pub(super) fn fill<D: Disk>(&mut self, plain: &mut Vec<u8>, store: &Store<D>, pins: &mut Pins, owed: &dyn Fn(Seq) -> bool) -> bool {
-        self.go_on(plain, store, pins);
-        while plain.len() < TLS_RECORD_MAX && self.partial.is_none() {
+    /// What belongs into the next record; nothing if there is nothing. Put together in `plain`, unless one message fills it alone.
+    /// A message that is not `owed` any more was acked while it waited to be sent again.
+    pub(super) fn fill<'a, D: Disk>(
+        &mut self,
+        plain: &'a mut Vec<u8>,
+        store: &'a Store<D>,
+        pins: &mut Pins,
+        owed: &dyn Fn(Seq) -> bool,
+    ) -> &'a [u8] {
+        plain.clear();
+        let mut record = Record { alone: &[], plain };
+        self.go_on(&mut record, store, pins);
+        while record.space() > 0 && self.partial.is_none() {
             let Some(item) = self.items.front() else { break };
-            let space = TLS_RECORD_MAX - plain.len();
+            let space = record.space();
             match item {
-                Item::Frame(octets) if octets.len() <= space => plain.extend_from_slice(octets),
+                Item::Frame(octets) if octets.len() <= space => record.put(octets),
                 Item::Frame(octets) if octets.len() <= TLS_RECORD_MAX => break,
                 Item::Message(message, again) => match store.read(*message).filter(|_| !again || owed(*message)).map(delivery) {
                     // Acked and forgotten before it went out again.
                     None => {}
-                    Some(Delivery::Whole(octets)) if octets.len() <= space => plain.extend_from_slice(octets),
+                    Some(Delivery::Whole(octets)) if octets.len() <= space => record.put_lasting(octets),
                     Some(Delivery::Whole(octets)) if octets.len() <= TLS_RECORD_MAX => break,
                     Some(found) => {
                         let chunks: Rc<[Seq]> = match found {
@@ -100,30 +108,34 @@ impl Outbox {
                     self.weight -= cost(&octets);
                 }
             }
-            self.go_on(plain, store, pins);
+            self.go_on(&mut record, store, pins);
         }
-        !plain.is_empty()
+        record.octets()
     }
 
     /// Goes on with the frame in the middle of which the last record ended.
-    fn go_on<D: Disk>(&mut self, plain: &mut Vec<u8>, store: &Store<D>, pins: &mut Pins) {
+    fn go_on<'a, D: Disk>(&mut self, record: &mut Record<'a>, store: &'a Store<D>, pins: &mut Pins) {
         match &mut self.partial {
             None => {}
             Some(Partial::Frame { octets, at }) => {
-                *at += copy(&octets[*at..], plain);
+                let count = record.space().min(octets.len() - *at);
+                record.put(&octets[*at..*at + count]);
+                *at += count;
                 if *at == octets.len() {
                     self.weight -= cost(octets);
                     self.partial = None;
                 }
             }
             Some(Partial::Message { message, chunks, part, at }) => {
-                while plain.len() < TLS_RECORD_MAX && *part <= chunks.len() {
+                while record.space() > 0 && *part <= chunks.len() {
                     let seq = if *part == 0 { *message } else { chunks[*part - 1] };
-                    let record = store.read(seq).expect("a pinned record is not forgotten");
-                    let octets = match delivery(record) {
+                    let stored = store.read(seq).expect("a pinned record is not forgotten");
+                    let octets = match delivery(stored) {
                         Delivery::Whole(octets) | Delivery::Chunked(octets, _) | Delivery::Chunk(octets) => octets,
                     };
-                    *at += copy(&octets[*at..], plain);
+                    let count = record.space().min(octets.len() - *at);
+                    record.put_lasting(&octets[*at..*at + count]);
+                    *at += count;
                     if *at == octets.len() {
                         *part += 1;
                         *at = 0;
@@ -150,11 +162,34 @@ fn cost(frame: &Vec<u8>) -> usize {
     frame.capacity() + size_of::<Item>()
 }
 
-/// Copies as much as fits a record; returns how much.
-fn copy(octets: &[u8], plain: &mut Vec<u8>) -> usize {
-    let count = octets.len().min(TLS_RECORD_MAX - plain.len());
-    plain.extend_from_slice(&octets[..count]);
-    count
+/// A TLS record in the making. What the log's map shows is not copied as long as it is alone.
+struct Record<'a> {
+    alone: &'a [u8],
+    plain: &'a mut Vec<u8>,
+}
+
+impl<'a> Record<'a> {
+    /// Octets that still fit.
+    fn space(&self) -> usize {
+        TLS_RECORD_MAX - self.alone.len() - self.plain.len()
+    }
+
+    fn put(&mut self, octets: &[u8]) {
+        self.plain.extend_from_slice(std::mem::take(&mut self.alone));
+        self.plain.extend_from_slice(octets);
+    }
+
+    fn put_lasting(&mut self, octets: &'a [u8]) {
+        if self.plain.is_empty() && self.alone.is_empty() {
+            self.alone = octets;
+        } else {
+            self.put(octets);
+        }
+    }
+
+    fn octets(self) -> &'a [u8] {
+        if self.alone.is_empty() { self.plain } else { self.alone }
+    }
 }
 
 /// Messages that some link is in the middle of: their records stay though nobody owes them any more.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::Seq;
-use crate::limits::{RECORD_MAX, RESIDENT_MAX, WRITE_AHEAD};
+use crate::limits::{RECORD_MAX, RESIDENT_MAX, WRITE_AHEAD, WRITE_THROUGH};
 
 use super::compact::{Dying, Victim, gains_by_copy};
 use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, peek};
@@ -160,7 +160,8 @@ impl<D: Disk> Store<D> {
             self.tail.live += footprint(len);
             self.appended = seq;
         }
-        Ok(())
+        // Much at once goes to the disk while there is more to be decided, and memory holds no more than this of it.
+        if self.pending.len() >= WRITE_THROUGH { self.write_ahead() } else { Ok(()) }
     }
 
     /// Writes whole batches to the tail and waits until they are on stable storage. Returns the new durable mark.
@@ -433,8 +434,8 @@ impl<D: Disk> Store<D> {
         self.tail.file.write_at(at as u64, &self.pending).map_err(|e| self.poison("write", e))?;
         self.unsynced |= !self.pending.is_empty();
         self.pending.clear();
-        // One large turn must not hold its memory for ever.
-        self.pending.shrink_to(1 << 20);
+        // One large batch must not hold its memory for ever.
+        self.pending.shrink_to(2 * WRITE_THROUGH);
         Ok(())
     }
 

@@ -4,6 +4,8 @@ mod tls;
 
 use std::fmt;
 
+use super::sealed::Sealed;
+
 pub use tls::TlsConfig;
 
 /// The peer broke the layer's protocol, or speaks another one.
@@ -36,11 +38,20 @@ impl Layer {
         Ok(Layer::Tls(Box::new(tls::Tls::new(config)?)))
     }
 
-    /// Takes what the socket gave; plain octets go to `sink`, and what the layer itself has to say to `out`.
+    /// What came before and could not be used without what follows: the next call of [`open`](Self::open) begins with it.
+    pub fn rest(&self) -> &[u8] {
+        match self {
+            Layer::Plain => &[],
+            Layer::Tls(tls) => tls.rest(),
+        }
+    }
+
+    /// Takes what the socket gave, behind the [`rest`](Self::rest) of what it gave before; plain octets go to `sink`, and what
+    /// the layer itself has to say to `out`.
     ///
     /// # Errors
     /// [`LayerError`]; the link cannot go on, but `out` may hold a last word for the peer.
-    pub fn open(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
+    pub fn open(&mut self, wire: &mut [u8], out: &mut Sealed, sink: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
         match self {
             Layer::Plain => {
                 sink(wire);
@@ -54,10 +65,10 @@ impl Layer {
     ///
     /// # Errors
     /// [`LayerError`] if the layer cannot send any more.
-    pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), LayerError> {
+    pub fn seal(&mut self, plain: &[u8], out: &mut Sealed) -> Result<(), LayerError> {
         match self {
             Layer::Plain => {
-                out.extend_from_slice(plain);
+                out.push(plain);
                 Ok(())
             }
             Layer::Tls(tls) => tls.seal(plain, out),
@@ -65,7 +76,7 @@ impl Layer {
     }
 
     /// Appends the layer's goodbye.
-    pub fn close(&mut self, out: &mut Vec<u8>) {
+    pub fn close(&mut self, out: &mut Sealed) {
         match self {
             Layer::Plain => {}
             Layer::Tls(tls) => tls.close(out),

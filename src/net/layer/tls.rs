@@ -12,9 +12,13 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
 
 use super::LayerError;
+use crate::net::sealed::Sealed;
 
 /// A site's certificate and how it wants to be spoken to.
 pub type TlsConfig = Arc<ServerConfig>;
+
+/// What sealing adds to a record in TLS 1.3 (header, type and tag) and, a little more, in 1.2: a guess that spares a question.
+const RECORD_OVERHEAD: usize = 32;
 
 /// One TLS connection.
 pub struct Tls {
@@ -60,32 +64,28 @@ impl Tls {
         self.peer_closed
     }
 
-    pub(super) fn open(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
-        if self.pending.is_empty() {
-            let used = self.drive(wire, out, &mut Some(sink), &Errand::Listen)?;
-            self.pending.extend_from_slice(&wire[used..]);
-            return Ok(());
-        }
-        let mut joined = std::mem::take(&mut self.pending);
-        joined.extend_from_slice(wire);
-        let used = self.drive(&mut joined, out, &mut Some(sink), &Errand::Listen)?;
-        if used < joined.len() {
-            joined.drain(..used);
-            self.pending = joined;
-        }
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.pending
+    }
+
+    /// `wire` begins with the [`rest`](Self::rest).
+    pub(super) fn open(&mut self, wire: &mut [u8], out: &mut Sealed, sink: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
+        debug_assert!(wire.starts_with(&self.pending), "rustls sees again what it did not discard");
+        let used = self.drive(wire, out, &mut Some(sink), &Errand::Listen)?;
+        self.pending = wire[used..].to_vec();
         Ok(())
     }
 
-    pub(super) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), LayerError> {
+    pub(super) fn seal(&mut self, plain: &[u8], out: &mut Sealed) -> Result<(), LayerError> {
         self.run_errand(&Errand::Seal(plain), out)
     }
 
-    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn close(&mut self, out: &mut Sealed) {
         // A peer that cannot be told goodbye will find out.
         let _ = self.run_errand(&Errand::Close, out);
     }
 
-    fn run_errand(&mut self, errand: &Errand<'_>, out: &mut Vec<u8>) -> Result<(), LayerError> {
+    fn run_errand(&mut self, errand: &Errand<'_>, out: &mut Sealed) -> Result<(), LayerError> {
         let mut pending = std::mem::take(&mut self.pending);
         let used = self.drive(&mut pending, out, &mut None, errand);
         if let Ok(used) = used {
@@ -96,7 +96,7 @@ impl Tls {
     }
 
     /// Lets rustls work until it wants more input; returns how much of `wire` it is done with.
-    fn drive(&mut self, wire: &mut [u8], out: &mut Vec<u8>, sink: &mut Option<Sink<'_>>, errand: &Errand<'_>) -> Result<usize, LayerError> {
+    fn drive(&mut self, wire: &mut [u8], out: &mut Sealed, sink: &mut Option<Sink<'_>>, errand: &Errand<'_>) -> Result<usize, LayerError> {
         if self.failed {
             return Err(LayerError("the link has failed before".to_owned()));
         }
@@ -108,7 +108,7 @@ impl Tls {
     fn drive_sound(
         &mut self,
         wire: &mut [u8],
-        out: &mut Vec<u8>,
+        out: &mut Sealed,
         sink: &mut Option<Sink<'_>>,
         errand: &Errand<'_>,
     ) -> Result<usize, LayerError> {
@@ -126,15 +126,17 @@ impl Tls {
                         }
                     }
                 }
-                Ok(ConnectionState::EncodeTlsData(mut data)) => write_to(out, |space| data.encode(space).map_err(Trouble::from))?,
+                Ok(ConnectionState::EncodeTlsData(mut data)) => write_to(out, 0, |space| data.encode(space).map_err(Trouble::from))?,
                 // What was encoded is in `out`, which the link sends in any case.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     self.ready = true;
                     match errand {
                         Errand::Listen => {}
-                        Errand::Seal(plain) => write_to(out, |space| traffic.encrypt(plain, space).map_err(Trouble::from))?,
-                        Errand::Close => write_to(out, |space| traffic.queue_close_notify(space).map_err(Trouble::from))?,
+                        Errand::Seal(plain) => {
+                            write_to(out, plain.len() + RECORD_OVERHEAD, |space| traffic.encrypt(plain, space).map_err(Trouble::from))?
+                        }
+                        Errand::Close => write_to(out, RECORD_OVERHEAD, |space| traffic.queue_close_notify(space).map_err(Trouble::from))?,
                     }
                     done = true;
                 }
@@ -156,10 +158,10 @@ impl Tls {
     /// After an error rustls has, most often, an alert for the peer, which it gives before it reads anything. Where it has
     /// none it reads on: so it is asked only once, and gets the octets of the call that failed again, into which
     /// what it remembers of them still points. (With fewer it panics.)
-    fn last_words(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
+    fn last_words(&mut self, wire: &mut [u8], out: &mut Sealed) {
         if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(wire).state {
             // A peer that cannot be told why will find the link closed.
-            let _ = write_to(out, |space| data.encode(space).map_err(Trouble::from));
+            let _ = write_to(out, 0, |space| data.encode(space).map_err(Trouble::from));
         }
     }
 }
@@ -190,18 +192,18 @@ impl From<EncryptError> for Trouble {
     }
 }
 
-/// Appends what `write` writes into the space it is given; the first try tells how much it needs.
-fn write_to(out: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize, Trouble>) -> Result<(), LayerError> {
-    let start = out.len();
-    let mut space = 0;
+/// Appends what `write` writes into the space it is given; when that is too small, it tells how much it needs.
+fn write_to(out: &mut Sealed, guess: usize, mut write: impl FnMut(&mut [u8]) -> Result<usize, Trouble>) -> Result<(), LayerError> {
+    let mut least = guess;
     loop {
-        out.resize(start + space, 0);
-        match write(&mut out[start..]) {
+        let space = out.space(least);
+        let given = space.len();
+        match write(space) {
             Ok(written) => {
-                out.truncate(start + written);
+                out.advance(written);
                 return Ok(());
             }
-            Err(Trouble::Space(size)) if size.required_size > space => space = size.required_size,
+            Err(Trouble::Space(size)) if size.required_size > given => least = size.required_size,
             Err(Trouble::Space(_)) => return Err(LayerError("TLS wants space it has".to_owned())),
             Err(Trouble::Final(why)) => return Err(LayerError(why)),
         }

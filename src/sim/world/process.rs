@@ -88,7 +88,7 @@ impl World {
                     Effect::Send { frame, .. } => self.trace.mix_octets(frame),
                     Effect::Deliver { message, .. } => self.trace.mix(message.0),
                     Effect::Close { .. } | Effect::Cut { .. } | Effect::Answer { .. } => {}
-                    Effect::Forget { seq, .. } => self.trace.mix(seq.0),
+                    Effect::Forget { seqs, .. } => seqs.iter().for_each(|seq| self.trace.mix(seq.0)),
                 }
                 self.trace.note(now, || match effect {
                     Effect::Append { seq, payload, end } => {
