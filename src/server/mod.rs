@@ -253,8 +253,30 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// # Errors
     /// [`StoreError`]: the process must end.
     pub fn turn(&mut self, now: Now) -> Result<(), StoreError> {
+        self.hear(now)?;
+        self.conclude(now)
+    }
+
+    /// The first part of a [turn](Self::turn), for a shell that looks once more who is ready before the second.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the process must end.
+    pub fn hear(&mut self, now: Now) -> Result<(), StoreError> {
         self.room.tell(&mut self.store, &mut self.relay, now, &mut self.effects)?;
-        self.read_all(now)?;
+        self.read_all(now)
+    }
+
+    /// Whether the turn will wait for the disk, and has heard all who were ready: whoever else has something to say by now had
+    /// better say it before.
+    pub fn hears_more(&self) -> bool {
+        self.relay.barrier() > self.store.durable() && self.readable.is_empty()
+    }
+
+    /// The rest of a turn.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the process must end.
+    pub fn conclude(&mut self, now: Now) -> Result<(), StoreError> {
         self.retry_held(now)?;
         self.note_progress(now);
         self.relay.handle(Input::Tick, now, &mut self.effects);

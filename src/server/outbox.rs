@@ -196,6 +196,8 @@ impl<'a> Record<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     held: BTreeMap<Seq, (usize, Rc<[Seq]>)>,
+    /// Those of them that have chunks: few, since each is large.
+    chunked: BTreeSet<Seq>,
     /// Records to forget once nobody holds them.
     deferred: BTreeSet<Seq>,
     freed: Vec<Seq>,
@@ -204,6 +206,9 @@ pub(super) struct Pins {
 impl Pins {
     fn pin(&mut self, message: Seq, chunks: &Rc<[Seq]>) {
         self.held.entry(message).or_insert_with(|| (0, chunks.clone())).0 += 1;
+        if !chunks.is_empty() {
+            self.chunked.insert(message);
+        }
     }
 
     fn unpin(&mut self, message: Seq) {
@@ -213,13 +218,16 @@ impl Pins {
             return;
         }
         let (_, chunks) = self.held.remove(&message).expect("it was just there");
+        self.chunked.remove(&message);
         let records = std::iter::once(&message).chain(chunks.iter());
         self.freed.extend(records.copied().filter(|seq| self.deferred.remove(seq)));
     }
 
     /// Whether a record must stay for now; it will be among the [`undeferred`](Self::undeferred) later.
     pub(super) fn defer(&mut self, seq: Seq) -> bool {
-        let held = self.held.iter().any(|(message, (_, chunks))| *message == seq || chunks.binary_search(&seq).is_ok());
+        // A message comes after its chunks.
+        let is_chunk = || self.chunked.range(seq..).any(|message| self.held[message].1.binary_search(&seq).is_ok());
+        let held = self.held.contains_key(&seq) || is_chunk();
         if held {
             self.deferred.insert(seq);
         }

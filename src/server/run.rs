@@ -271,17 +271,14 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Contr
     let mut ready = Vec::new();
     loop {
         let deadline = [server.next_deadline(), door.next_deadline(), control.next_deadline()].into_iter().flatten().min();
-        let timeout = if server.has_work() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
+        let timeout = if server.has_work() || !ready.is_empty() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
         ready.extend(door.rested(now).into_iter().map(Ready::Accept));
         for event in ready.drain(..) {
             match event {
-                Ready::Link { slot, readable, writable, ending } => {
-                    if ending {
-                        server.ending(slot);
-                    }
-                    server.ready(slot, readable, writable);
+                Ready::Link { .. } => {
+                    note_link(&mut server, &event);
                 }
                 Ready::Accept(listener) => door.open(&mut server, &mut poller, listener, now),
                 Ready::Knock => control.knock(now),
@@ -301,10 +298,27 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Contr
             }
         }
         control.hear(&mut server, &mut poller, now)?;
-        server.turn(now)?;
+        server.hear(now)?;
+        // A post that comes while the disk is at work waits for that, and then for its own commit.
+        if server.hears_more() {
+            poller.wait(Some(Duration::ZERO), &mut ready)?;
+            ready.retain(|event| !note_link(&mut server, event));
+            server.hear(now)?;
+        }
+        server.conclude(now)?;
         control.answer(server.take_answers(), now);
         door.report(server.take_strangers(), now);
     }
+}
+
+/// Notes what the poll has told of a link; whether it was about a link.
+fn note_link(server: &mut Tcp, event: &Ready) -> bool {
+    let Ready::Link { slot, readable, writable, ending } = *event else { return false };
+    if ending {
+        server.ending(slot);
+    }
+    server.ready(slot, readable, writable);
+    true
 }
 
 /// Polling takes milliseconds: waiting a little too short would spin until the deadline.
