@@ -8,6 +8,8 @@
 //! Compare figures of one machine, in one mood. Not here: other relays, and history.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock, and waits")]
 
+mod ceilings;
+mod growth;
 #[path = "../../tests/live/mod.rs"]
 mod live;
 mod machine;
@@ -15,6 +17,7 @@ mod measure;
 mod print;
 mod relay;
 mod scenarios;
+mod small;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,8 +99,22 @@ fn measure(cli: &Cli, base: PathBuf) {
     machine::header(&base).print(style);
     let plan = Plan { runs: cli.runs, seconds: cli.seconds, base, headline: cli.headline };
     let wants = |part: Part| cli.only.contains(&part);
+    let mut served = Vec::new();
     if wants(Part::Scenarios) {
-        let figures = scenarios::all(&plan);
-        print::figures("Scenarios", &figures).print(style);
+        served = scenarios::all(&plan);
+        print::figures("Scenarios", &served).print(style);
+    }
+    if wants(Part::Ceilings) {
+        let ceilings = ceilings::all(&plan);
+        print::figures("Ceilings", &ceilings).print(style);
+        if !served.is_empty() {
+            ceilings::fractions(&ceilings, &served).print(style);
+        }
+    }
+    if wants(Part::Growth) {
+        growth::all(&plan).iter().for_each(|table| table.print(style));
+    }
+    if wants(Part::Small) {
+        small::table(&plan, cli.links).print(style);
     }
 }

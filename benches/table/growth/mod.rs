@@ -1,0 +1,73 @@
+//! What a request costs on a small site and on a large one: the pure core, in this thread, without log and links.
+//!
+//! What grows with more than the logarithm of a size grows for a reason that the table names, or it is a fault. Caches are a part of
+//! it: what a site of 100 has in the processor's, one of a million has in memory, and each look there takes some 100 ns.
+
+mod groups;
+mod links;
+mod members;
+mod nodes;
+mod queues;
+mod site;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Plan;
+use super::print::{Table, number};
+
+/// All dimensions.
+pub(crate) fn all(plan: &Plan) -> Vec<Table> {
+    vec![members::table(), queues::table(), groups::table(), nodes::table(), links::table(), links::on_the_wire(plan)]
+}
+
+/// Times and memory of one size, in the order in which they were first noted.
+#[derive(Default)]
+struct Costs {
+    order: Vec<&'static str>,
+    sums: BTreeMap<&'static str, (f64, f64)>,
+}
+
+impl Costs {
+    /// So much for so many.
+    fn add(&mut self, what: &'static str, sum: f64, count: f64) {
+        if !self.sums.contains_key(what) {
+            self.order.push(what);
+        }
+        let (all, of) = self.sums.entry(what).or_default();
+        (*all, *of) = (*all + sum, *of + count);
+    }
+
+    fn time(&mut self, what: &'static str, time: Duration, count: usize) {
+        self.add(what, time.as_secs_f64() * 1e9, count as f64);
+    }
+
+    fn each(&self, what: &str) -> Option<f64> {
+        self.sums.get(what).map(|(sum, count)| sum / count)
+    }
+}
+
+/// One column a size, and how much more the largest costs than the smallest.
+fn table(title: &str, sizes: &[u32], mut measure: impl FnMut(u32) -> Costs) -> Table {
+    let columns: Vec<Costs> = sizes.iter().map(|&size| measure(size)).collect();
+    let names: Vec<String> = sizes.iter().map(|&size| number(f64::from(size))).collect();
+    let head: Vec<&str> = [title].into_iter().chain(names.iter().map(String::as_str)).chain(["ratio"]).collect();
+    let mut table = Table::new(&format!("Growth: {title}"), &head);
+    for what in &columns[0].order {
+        let values: Vec<Option<f64>> = columns.iter().map(|costs| costs.each(what)).collect();
+        let ratio = values.last().copied().flatten().zip(values[0]).map_or(f64::NAN, |(last, first)| last / first);
+        let cells = values.iter().map(|value| value.map_or_else(String::new, number));
+        table.row([(*what).to_owned()].into_iter().chain(cells).chain([format!("{ratio:.2}")]));
+    }
+    table
+}
+
+/// How often a site of this size is built: of small ones one alone tells little.
+fn rounds(size: u32) -> u32 {
+    (20_000 / size).clamp(1, 20)
+}
+
+/// Octets of memory that are ours alone.
+fn own_memory() -> f64 {
+    super::relay::Memory::of(std::process::id()).map_or(f64::NAN, |memory| memory.own as f64)
+}
