@@ -12,8 +12,11 @@ mod ceilings;
 mod growth;
 #[path = "../../tests/live/mod.rs"]
 mod live;
+#[path = "../shared/log.rs"]
+mod log;
 mod machine;
 mod measure;
+mod micro;
 mod print;
 mod relay;
 mod scenarios;
@@ -111,8 +114,11 @@ fn measure(cli: &Cli, base: PathBuf) {
             ceilings::fractions(&ceilings, &served).print(style);
         }
     }
+    if wants(Part::Micro) {
+        micro::all(&plan).iter().for_each(|table| table.print(style));
+    }
     if wants(Part::Growth) {
-        growth::all(&plan).iter().for_each(|table| table.print(style));
+        growth::all(&plan, |table| table.print(style));
     }
     if wants(Part::Small) {
         small::table(&plan, cli.links).print(style);

@@ -2,7 +2,7 @@
 
 mod disk;
 mod loopback;
-mod tls;
+pub(crate) mod tls;
 
 use super::Plan;
 use super::print::{Figure, Table, merge, number};

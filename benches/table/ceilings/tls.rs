@@ -58,13 +58,13 @@ pub(super) fn measure(base: &Path) -> Vec<Figure> {
 }
 
 /// As a relay with a certificate of its own serves.
-fn server_config(base: &Path) -> Arc<ServerConfig> {
+pub(crate) fn server_config(base: &Path) -> Arc<ServerConfig> {
     let config = Config { data: base.join("certificate"), ..Config::default() };
     let now = Wall(u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos()).expect("a date after 1970"));
     certificate::open_all(&config, now).expect("a certificate can be made").remove(0).tls
 }
 
-fn client_connection(config: &Arc<ClientConfig>) -> ClientConnection {
+pub(crate) fn client_connection(config: &Arc<ClientConfig>) -> ClientConnection {
     ClientConnection::new(config.clone(), ServerName::try_from("localhost").expect("a name")).expect("the configuration can serve")
 }
 
@@ -155,7 +155,7 @@ impl Pair {
 }
 
 /// The client takes all of these octets.
-fn give(client: &mut ClientConnection, mut octets: &[u8]) {
+pub(crate) fn give(client: &mut ClientConnection, mut octets: &[u8]) {
     while !octets.is_empty() {
         client.read_tls(&mut octets).expect("memory can be read");
         client.process_new_packets().expect("an honest server");

@@ -20,7 +20,7 @@ pub(super) fn table() -> Table {
 fn measure(size: u32) -> Costs {
     let mut costs = Costs::default();
     for _ in 0..rounds(size) {
-        let mut site = Site::new(size + 100, 1, 0);
+        let mut site = Site::new(size + SOME, 1, 0);
         let before = own_memory();
         let logins: Vec<Vec<u8>> = (0..size).map(site::login).collect();
         let links = site.enter(&mut Costs::default(), "", &logins);
@@ -35,7 +35,7 @@ fn measure(size: u32) -> Costs {
         let posts: Vec<Said> = (0..SOME).map(|nth| site::post(links[one(nth) as usize], Recipient::user(&uid(one(nth + 1))))).collect();
         site.time(&mut costs, "post", &posts, DATA);
         site.ack(&mut costs, "ack", usize::MAX);
-        let more: Vec<Vec<u8>> = (0..100).map(|nth| site::login(size + nth)).collect();
+        let more: Vec<Vec<u8>> = (0..SOME).map(|nth| site::login(size + nth)).collect();
         let more = site.enter(&mut costs, "login", &more);
         site.leave(&mut costs, "leave", &more);
     }

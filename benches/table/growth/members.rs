@@ -33,6 +33,10 @@ fn live(site: &mut Site, size: u32, costs: &mut Costs) {
     let here = |nth: u32| somebody(nth % present, size);
     let away = |nth: u32| somebody(present + nth % present, size);
     let logins: Vec<Vec<u8>> = (0..present).map(|nth| site::login(here(nth))).collect();
+    // The first logins after a start also make room for all that a member who is there has.
+    let links = site.enter(costs, "login, the first after a start", &logins);
+    site.ack(costs, "ack", usize::MAX);
+    site.leave(costs, "leave", &links);
     let links = site.enter(costs, "login", &logins);
     site.ack(costs, "ack", usize::MAX);
     let each = |say: &dyn Fn(u32) -> Said| -> Vec<Said> { (0..present).map(say).collect() };

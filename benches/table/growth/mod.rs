@@ -16,9 +16,10 @@ use std::time::Duration;
 use super::Plan;
 use super::print::{Table, number};
 
-/// All dimensions.
-pub(crate) fn all(plan: &Plan) -> Vec<Table> {
-    vec![members::table(), queues::table(), groups::table(), nodes::table(), links::table(), links::on_the_wire(plan)]
+/// All dimensions, each as soon as it is measured.
+pub(crate) fn all(plan: &Plan, mut tell: impl FnMut(Table)) {
+    [members::table, queues::table, groups::table, nodes::table, links::table].iter().for_each(|table| tell(table()));
+    tell(links::on_the_wire(plan));
 }
 
 /// Times and memory of one size, in the order in which they were first noted.
@@ -53,11 +54,13 @@ fn table(title: &str, sizes: &[u32], mut measure: impl FnMut(u32) -> Costs) -> T
     let names: Vec<String> = sizes.iter().map(|&size| number(f64::from(size))).collect();
     let head: Vec<&str> = [title].into_iter().chain(names.iter().map(String::as_str)).chain(["ratio"]).collect();
     let mut table = Table::new(&format!("Growth: {title}"), &head);
-    for what in &columns[0].order {
+    // Memory is told of large sizes only: of small ones it is lost in what the allocator keeps.
+    let most = columns.iter().max_by_key(|costs| costs.order.len()).expect("there are sizes");
+    for what in &most.order {
         let values: Vec<Option<f64>> = columns.iter().map(|costs| costs.each(what)).collect();
-        let ratio = values.last().copied().flatten().zip(values[0]).map_or(f64::NAN, |(last, first)| last / first);
+        let ratio = values.last().copied().flatten().zip(values[0]).map(|(last, first)| format!("{:.2}", last / first));
         let cells = values.iter().map(|value| value.map_or_else(String::new, number));
-        table.row([(*what).to_owned()].into_iter().chain(cells).chain([format!("{ratio:.2}")]));
+        table.row([(*what).to_owned()].into_iter().chain(cells).chain([ratio.unwrap_or_default()]));
     }
     table
 }
