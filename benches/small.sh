@@ -9,9 +9,10 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-usage: benches/small.sh [--links N] [--seconds S] [--memory MIB] [--percent P] [--dir DIR] [--relay PROGRAM] [--tester "COMMAND"]
+usage: benches/small.sh [--links N] [--each N] [--seconds S] [--memory MIB] [--percent P] [--dir DIR] [--relay PROGRAM] [--tester "COMMAND"]
 
   --links N      idle links at the end (default 10000; 0: none)
+  --each N       of them to one address at most (default 25000)
   --seconds S    how long 50 members post within the limits, in each of two scenarios (default 10)
   --memory MIB   the relay's memory (default 32)
   --percent P    its share of one core (default 25)
@@ -20,10 +21,10 @@ usage: benches/small.sh [--links N] [--seconds S] [--memory MIB] [--percent P] [
 END
 }
 
-links=10000 seconds=10 memory=32 percent=25 dir= relay= tester=
+links=10000 each=25000 seconds=10 memory=32 percent=25 dir= relay= tester=
 while (($#)); do
     case $1 in
-        --links) links=$2 ;; --seconds) seconds=$2 ;; --memory) memory=$2 ;; --percent) percent=$2 ;;
+        --links) links=$2 ;; --each) each=$2 ;; --seconds) seconds=$2 ;; --memory) memory=$2 ;; --percent) percent=$2 ;;
         --dir) dir=$2 ;; --relay) relay=$2 ;; --tester) tester=$2 ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
@@ -192,8 +193,8 @@ within_limits() {
 # ---- Links that say nothing ----
 
 idle_links() {
-    # As many to one address as have ports, and some to spare for those that rest after their last use.
-    local each=25000 testers=() listen=() share i failed=0
+    # To one address as many as have ports, and some to spare for those that rest after their last use.
+    local testers=() listen=() share i failed=0
     # Each side has a descriptor for each link; they are two processes, with this limit each.
     ulimit -n "$((links + 1000))" 2>/dev/null || ulimit -n "$(ulimit -Hn)"
     if (($(ulimit -n) < links + 100)); then

@@ -87,6 +87,12 @@ fn main() -> ExitCode {
         let options = simclient::Options::read(arguments.iter().map(String::as_str));
         return ExitCode::from(simclient::exit_status(&simclient::run(&options)));
     }
+    if let [word, what, size] = &arguments[..]
+        && word == growth::MEMORY
+    {
+        growth::print_memory(what, size.parse().expect("a number"));
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let base = cli.dir.clone().unwrap_or_else(|| temporary.path().to_owned()).join("mnm-bench-table");

@@ -1,9 +1,10 @@
 //! By the links that are there: in the pure core, and of a real relay, whose loop and sockets count as well.
 
+use mnm::base::LinkId;
 use mnm_client::Recipient;
 
 use super::site::{self, DATA, Said, Site, somebody, uid};
-use super::{Costs, own_memory, rounds};
+use super::{Costs, memory, rounds};
 use crate::Plan;
 use crate::measure::processor;
 use crate::print::Table;
@@ -20,15 +21,7 @@ pub(super) fn table() -> Table {
 fn measure(size: u32) -> Costs {
     let mut costs = Costs::default();
     for _ in 0..rounds(size) {
-        let mut site = Site::new(size + SOME, 1, 0);
-        let before = own_memory();
-        let logins: Vec<Vec<u8>> = (0..size).map(site::login).collect();
-        let links = site.enter(&mut Costs::default(), "", &logins);
-        site.ack(&mut Costs::default(), "", usize::MAX);
-        drop(logins);
-        if size >= 10_000 {
-            costs.add("memory of the core, B a link", own_memory() - before, f64::from(size));
-        }
+        let (mut site, links) = build(size);
         let (took, ()) = processor(|| (0..TURNS).for_each(|_| site.idle_turn()));
         costs.time("a turn without work", took, TURNS);
         let one = |nth: u32| somebody(nth, size);
@@ -39,7 +32,21 @@ fn measure(size: u32) -> Costs {
         let more = site.enter(&mut costs, "login", &more);
         site.leave(&mut costs, "leave", &more);
     }
+    if size >= 10_000 {
+        costs.add("memory of the core, B a link with its member", memory(EACH, size), 1.0);
+    }
     costs
+}
+
+pub(super) const EACH: &str = "link";
+
+/// A site with so many members who are there, and some who are not; the links.
+pub(super) fn build(size: u32) -> (Site, Vec<LinkId>) {
+    let mut site = Site::new(size + SOME, 1, 0);
+    let logins: Vec<Vec<u8>> = (0..size).map(site::login).collect();
+    let links = site.enter(&mut Costs::default(), "", &logins);
+    site.ack(&mut Costs::default(), "", usize::MAX);
+    (site, links)
 }
 
 /// A relay in a process of its own, all members posting.

@@ -3,8 +3,15 @@
 use mnm_client::{Recipient, request};
 
 use super::site::{self, DATA, Said, Site, alias, somebody, uid};
-use super::{Costs, own_memory, rounds};
+use super::{Costs, memory, rounds};
 use crate::print::Table;
+
+pub(super) const EACH: &str = "member";
+
+/// Members with an alias and a device each.
+pub(super) fn build(size: u32) -> Site {
+    Site::new(size, 1, 0)
+}
 
 /// Members who are there at one time.
 const PRESENT: u32 = 1000;
@@ -18,12 +25,10 @@ pub(super) fn table() -> Table {
 fn measure(size: u32) -> Costs {
     let mut costs = Costs::default();
     for _ in 0..rounds(size) {
-        let before = own_memory();
-        let mut site = Site::new(size, 1, 0);
-        if size > 10_000 {
-            costs.add("memory, B a member", own_memory() - before, f64::from(size));
-        }
-        live(&mut site, size, &mut costs);
+        live(&mut build(size), size, &mut costs);
+    }
+    if size >= 10_000 {
+        costs.add("memory, B a member", memory(EACH, size), 1.0);
     }
     costs
 }

@@ -70,7 +70,27 @@ fn rounds(size: u32) -> u32 {
     (20_000 / size).clamp(1, 20)
 }
 
-/// Octets of memory that are ours alone.
-fn own_memory() -> f64 {
-    super::relay::Memory::of(std::process::id()).map_or(f64::NAN, |memory| memory.own as f64)
+/// Before what is to be built and how much of it: this program builds it and prints what memory each took.
+pub(crate) const MEMORY: &str = "memory";
+
+/// See [`MEMORY`].
+pub(crate) fn print_memory(what: &str, size: u32) {
+    let own = || super::relay::Memory::of(std::process::id()).map_or(0, |memory| memory.own);
+    let before = own();
+    // It must live while it is weighed.
+    let built: Box<dyn std::any::Any> = match what {
+        members::EACH => Box::new(members::build(size)),
+        queues::EACH => Box::new(queues::build(size)),
+        links::EACH => Box::new(links::build(size)),
+        _ => panic!("{what}: nothing of that name takes memory"),
+    };
+    println!("{}", own().saturating_sub(before) as f64 / f64::from(size));
+    drop(built);
+}
+
+/// Octets that each takes, by a process of its own: memory that others have freed here would be taken again, and not be seen.
+fn memory(what: &str, size: u32) -> f64 {
+    let this = std::env::current_exe().expect("a program that runs");
+    let said = std::process::Command::new(this).args([MEMORY, what, &size.to_string()]).output().expect("this program runs twice");
+    String::from_utf8_lossy(&said.stdout).trim().parse().unwrap_or(f64::NAN)
 }
