@@ -111,7 +111,7 @@ fn measure(cli: &Cli, base: PathBuf) {
     let mut served = Vec::new();
     if wants(Part::Scenarios) {
         served = scenarios::all(&plan);
-        print::figures("Scenarios", &served).print(style);
+        scenarios::table(&served).print(style);
     }
     if wants(Part::Ceilings) {
         let ceilings = ceilings::all(&plan);

@@ -10,8 +10,6 @@ use crate::machine::Device;
 use crate::measure::clock;
 use crate::print::median;
 
-/// What the relay's commits cost at least.
-pub(super) const SYNC_BLOCK: &str = "disk: 4 KiB written and synced, median";
 pub(super) const BULK: &str = "disk: 1 MiB written and synced at a time";
 
 const FILE_BYTES: usize = 64 << 20;
@@ -19,10 +17,17 @@ const FILE_BYTES: usize = 64 << 20;
 const SLICE: Duration = Duration::from_millis(200);
 const SLICES: usize = 5;
 
+/// What some writes of 4 KiB take that are synced each, in µs.
+pub(crate) fn sync_times(base: &Path) -> Vec<f64> {
+    let path = base.join("ceiling");
+    let times = syncs(&zeroed(&path), 4096);
+    let _ = fs::remove_file(path);
+    times
+}
+
 pub(super) fn measure(base: &Path) -> Vec<Figure> {
     let path = base.join("ceiling");
-    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path).expect("a file");
-    file.write_all_at(&vec![0; FILE_BYTES], 0).and_then(|()| file.sync_all()).expect("room for a file");
+    let file = zeroed(&path);
     let device = Device::below(base);
     let written = || device.as_ref().and_then(Device::written).unwrap_or(0);
     let mut times = [const { Vec::new() }; 3];
@@ -39,10 +44,16 @@ pub(super) fn measure(base: &Path) -> Vec<Figure> {
     let mut figures = vec![Figure::new("disk: 512 B written and synced, median", "µs", median(small))];
     let each = octets[0] as f64 / small.len() as f64;
     figures.extend(device.map(|_| Figure::new("  written by the device, others and journal included", "B a sync", each)));
-    figures.push(Figure::new(SYNC_BLOCK, "µs", median(block)));
+    figures.push(Figure::new("disk: 4 KiB written and synced, median", "µs", median(block)));
     figures.push(Figure::new("  the same", "a second", block.len() as f64 / block.iter().sum::<f64>() * 1e6));
     figures.push(Figure::new(BULK, "MB/s", f64::from(1 << 20) * bulk.len() as f64 / bulk.iter().sum::<f64>()));
     figures
+}
+
+fn zeroed(path: &Path) -> File {
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(path).expect("a file");
+    file.write_all_at(&vec![0; FILE_BYTES], 0).and_then(|()| file.sync_all()).expect("room for a file");
+    file
 }
 
 /// Writes so many octets one after the other, each synced; what each took in µs.

@@ -7,13 +7,15 @@ mod writes;
 use simclient::Summary;
 
 use super::Plan;
-use super::print::{Figure, merge};
+use super::ceilings::sync_times;
+use super::print::{Figure, Table, figures, median, merge};
 use super::relay::Relay;
 
 /// What the ceilings are compared with.
 pub(crate) const DELIVERED: &str = "pairs, 100 links, window 8, 100 B: delivered";
 pub(crate) const THROUGHPUT: &str = "pairs, 1000 links, window 8, 10 kB: delivered";
 pub(crate) const ALONE: &str = "pairs, 2 links, window 1, 100 B: post to ack, p50";
+pub(crate) const SYNC: &str = "  a write of 4 KiB and its sync, before and after, median";
 pub(crate) const FANOUT: &str = "fanout, a group of 100, 100 B: delivered";
 pub(crate) const LOGINS_FULL: &str = "churn, full handshakes";
 pub(crate) const LOGINS_RESUMED: &str = "churn, resumed";
@@ -26,6 +28,13 @@ pub(crate) fn all(plan: &Plan) -> Vec<Figure> {
     let mut figures = merge((0..plan.runs).map(|_| round(plan)).collect());
     figures.extend(headline::cycle(plan));
     figures
+}
+
+/// As a table, with what must be known of the figures.
+pub(crate) fn table(all: &[Figure]) -> Table {
+    let mut table = figures("Scenarios", all);
+    table.notes.push(writes::NOTE.to_owned());
+    table
 }
 
 fn round(plan: &Plan) -> Vec<Figure> {
@@ -66,11 +75,15 @@ fn pairs_10k(plan: &Plan) -> Vec<Figure> {
     vec![Figure::new(THROUGHPUT, "MB/s", summary.delivered_mb_per_second).at_least(300.0)]
 }
 
+/// A disk's mood changes by the minute: what a sync takes is asked right before and right after.
 fn pairs_2(plan: &Plan) -> Vec<Figure> {
+    let mut syncs = sync_times(&plan.base);
     let (_, summary) = with_relay(plan, &format!("pairs --members 2 --window 1 --size 100 --time {}", plan.seconds));
+    syncs.extend(sync_times(&plan.base));
     vec![
         Figure::new(ALONE, "µs", summary.post_to_ack_us.p50 as f64).at_most(200.0),
         Figure::new("  p99", "µs", summary.post_to_ack_us.p99 as f64),
+        Figure::new(SYNC, "µs", median(&syncs)),
     ]
 }
 
@@ -107,6 +120,6 @@ fn idle(plan: &Plan) -> Vec<Figure> {
     let all_there = |sample: &&simclient::Sample| sample.online == u64::from(IDLE) && sample.acked_per_second == 0.0;
     let resident: Vec<f64> =
         summary.samples.iter().filter(all_there).filter_map(|sample| sample.relay).map(|relay| relay.rss_bytes as f64).collect();
-    let each = (super::print::median(&resident) - relay.empty.resident as f64) / 1024.0 / f64::from(IDLE);
+    let each = (median(&resident) - relay.empty.resident as f64) / 1024.0 / f64::from(IDLE);
     vec![Figure::new(format!("idle, {IDLE} links: memory of the relay"), "KiB a link", each).at_most(8.0)]
 }

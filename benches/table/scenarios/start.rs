@@ -50,7 +50,7 @@ impl Drop for Process {
 
 /// How long it takes until a member is told that they are logged in.
 fn start(data: &Path) -> Duration {
-    // The configuration sets rlimits of nobody, and the tester links against what it must: all that is prepared before the start.
+    // What the tester needs of its own is there before the clock starts.
     let config = tls_config(&Trust::Any, false).expect("any certificate will do");
     let name = ServerName::try_from("localhost").expect("a name");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
