@@ -130,6 +130,7 @@ start_relay() {
     for address; do listen+=(--listen "$address"); done
     data=$(mktemp -d "$base/data.XXXXXX")
     log=$data.log
+    : >"$log"
     # In the data directory, so that no configuration is found.
     cd "$data"
     case $way in
@@ -219,7 +220,7 @@ idle_links() {
     done
     for i in "${testers[@]}"; do wait "$i" || failed=1; done
     ((failed == 0)) || fail "idle: links were lost: $(tail -5 "$log")"
-    row "idle links, all alive at the end" "$((share * count)) over $count addresses"
+    row "idle links, all alive at the end" "$((share * count)), addresses: $count"
     row "  memory of the empty relay" "$before KiB"
     row "  memory with all of them, at most" "$most KiB"
     row "  that is for each link, its account and handshake included" "$(awk "BEGIN { printf \"%.2f\", ($most - $before) / ($share * $count) }") KiB"

@@ -62,7 +62,11 @@ impl Figure {
         let least = self.values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let range = if self.values.len() > 1 { format!("{} to {}", number(least), number(most)) } else { String::new() };
-        let verdict = |goal: Goal| if goal.is_met_by(self.median()) { "met" } else { "missed" };
+        let verdict = |goal: Goal| match self.median() {
+            median if !median.is_finite() => "",
+            median if goal.is_met_by(median) => "met",
+            _ => "missed",
+        };
         let (goal, verdict) = self.goal.map_or_else(Default::default, |goal| (goal.text(), verdict(goal).to_owned()));
         vec![self.what.clone(), number(self.median()), self.unit.to_owned(), goal, verdict, range]
     }
@@ -130,13 +134,24 @@ impl Table {
 
     /// Columns of numbers go to the right.
     fn pad(&self, text: &str, width: usize, column: usize) -> String {
-        let is_number = |row: &Vec<String>| !cell(row, column).starts_with(|first: char| !first.is_ascii_digit() && !"≥≤".contains(first));
-        if column > 0 && self.rows.iter().all(is_number) { format!("{text:>width$}") } else { format!("{text:<width$}") }
+        if column > 0 && self.rows.iter().all(|row| is_number(cell(row, column))) {
+            format!("{text:>width$}")
+        } else {
+            format!("{text:<width$}")
+        }
     }
 }
 
 fn cell(row: &[String], column: usize) -> &str {
     row.get(column).map_or("", String::as_str)
+}
+
+/// What stands for a number that could not be measured.
+const UNKNOWN: &str = "unknown";
+
+/// Also where there is none.
+fn is_number(text: &str) -> bool {
+    text.is_empty() || text == UNKNOWN || text.starts_with(|first: char| first.is_ascii_digit() || "≥≤".contains(first))
 }
 
 /// The middle one, or of an even number the upper of the two.
@@ -148,6 +163,9 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 
 /// Three digits that mean something, thousands apart.
 pub(crate) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return UNKNOWN.to_owned();
+    }
     let digits = match value.abs() {
         size if size >= 100.0 || size == 0.0 => 0,
         size if size >= 10.0 => 1,

@@ -13,7 +13,7 @@ const LARGEST: u32 = 60_000;
 const GUESTS: u32 = 10;
 
 pub(super) fn table() -> Table {
-    let mut table = super::table("members of a group, ns each", &[100, 1000, 10_000, LARGEST], measure);
+    let mut table = super::table("the members of a group: nanoseconds each", &[100, 1000, 10_000, LARGEST], measure);
     table
         .notes
         .push("All of a group is told of an invitation and of who joins, as the protocol wants it: those grow with the group.".to_owned());

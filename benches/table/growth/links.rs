@@ -15,7 +15,7 @@ const SOME: u32 = 1000;
 const TURNS: usize = 1000;
 
 pub(super) fn table() -> Table {
-    super::table("links, without sockets, ns each", &[100, 10_000, 100_000], measure)
+    super::table("links, without sockets: nanoseconds each", &[100, 10_000, 100_000], measure)
 }
 
 fn measure(size: u32) -> Costs {

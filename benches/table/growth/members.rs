@@ -17,7 +17,7 @@ pub(super) fn build(size: u32) -> Site {
 const PRESENT: u32 = 1000;
 
 pub(super) fn table() -> Table {
-    let mut table = super::table("members of a site, ns each", &[100, 10_000, 1_000_000], measure);
+    let mut table = super::table("the members of a site: nanoseconds each", &[100, 10_000, 1_000_000], measure);
     table.notes.push("The notice of a login that a member's devices get is a part of it; its ack is not.".to_owned());
     table
 }

@@ -52,8 +52,8 @@ impl Costs {
 fn table(title: &str, sizes: &[u32], mut measure: impl FnMut(u32) -> Costs) -> Table {
     let columns: Vec<Costs> = sizes.iter().map(|&size| measure(size)).collect();
     let names: Vec<String> = sizes.iter().map(|&size| number(f64::from(size))).collect();
-    let head: Vec<&str> = [title].into_iter().chain(names.iter().map(String::as_str)).chain(["ratio"]).collect();
-    let mut table = Table::new(&format!("Growth: {title}"), &head);
+    let head: Vec<&str> = [""].into_iter().chain(names.iter().map(String::as_str)).chain(["ratio"]).collect();
+    let mut table = Table::new(&format!("Growth by {title}"), &head);
     // Memory is told of large sizes only: of small ones it is lost in what the allocator keeps.
     let most = columns.iter().max_by_key(|costs| costs.order.len()).expect("there are sizes");
     for what in &most.order {

@@ -10,7 +10,7 @@ use crate::print::Table;
 const MEMBERS: u32 = 200;
 
 pub(super) fn table() -> Table {
-    let mut table = super::table("devices of a member, ns each", &[1, 10, 100], measure);
+    let mut table = super::table("the devices of a member: nanoseconds each", &[1, 10, 100], measure);
     table.notes.push("Each device gets each message, and the notice of each login.".to_owned());
     table
 }

@@ -12,7 +12,7 @@ const RECEIVER: u32 = 1;
 const SOME: u32 = 1000;
 
 pub(super) fn table() -> Table {
-    super::table("messages that wait for one device, ns each", &[100, 10_000, 1_000_000], measure)
+    super::table("the messages that wait for one device: nanoseconds each", &[100, 10_000, 1_000_000], measure)
 }
 
 fn measure(size: u32) -> Costs {

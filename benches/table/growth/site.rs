@@ -166,9 +166,10 @@ impl Site {
     fn input(&mut self, input: Input<'_>) {
         self.relay.handle(input, self.now, &mut self.out);
         self.inputs += 1;
+        // Ids are dates: some microseconds apart, and not evenly, or lists of them would take less memory than they do in life.
+        self.now.wall.0 += 2000 + u64::from(self.inputs) * 7919 % 16_384;
         if self.inputs.is_multiple_of(TURN) {
             self.now.mono.0 += 1000;
-            self.now.wall.0 += 1000;
             self.relay.handle(Input::Tick, self.now, &mut self.out);
             self.relay.before_commit(self.now, &mut self.out);
         }

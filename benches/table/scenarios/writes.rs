@@ -11,7 +11,7 @@ use crate::relay::Relay;
 
 pub(super) const NOTE: &str = "Written: the system counts for a process all of a folio of the page cache of which an octet was changed (64 KiB and more, where \
 the file system has large folios), each time; the device counts what came to it, the file system's journal included, from which is \
-taken what others wrote in the second before and in the second after. The goal is compared with the device's figure, if there is one.";
+taken what others wrote in the second before and in the second after (unknown, if that is most of it). The goal is compared with the device's figure, if there is one.";
 
 /// How long others are watched.
 const WATCH: Duration = Duration::from_secs(1);
@@ -48,9 +48,14 @@ fn measure(plan: &Plan, members: &str) -> Written {
     // The relay tidies up behind itself for a moment.
     thread::sleep(WATCH);
     let others = (others_before + others(&plan.base)) / 2.0 * took.as_secs_f64();
-    let each = |octets: f64| octets / summary.counts.acked.max(1) as f64;
-    let device = device_after.zip(device_before).map(|(after, before)| each(((after - before) as f64 - others).max(0.0)));
-    Written { relay: each((after - before) as f64), device }
+    let messages = summary.counts.acked.max(1) as f64;
+    let device = device_after.zip(device_before).map(|(after, before)| relays_share((after - before) as f64, others) / messages);
+    Written { relay: (after - before) as f64 / messages, device }
+}
+
+/// What is left without the others' part; nothing can be told where that is most of it.
+fn relays_share(all: f64, others: f64) -> f64 {
+    if others < all / 2.0 { all - others } else { f64::NAN }
 }
 
 /// Octets that everybody else has the device write in a second.
