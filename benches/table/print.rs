@@ -61,7 +61,7 @@ impl Figure {
     fn row(&self) -> Vec<String> {
         let least = self.values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let range = if self.values.len() > 1 { format!("{} to {}", number(least), number(most)) } else { String::new() };
+        let range = if self.values.len() > 1 && least <= most { format!("{} to {}", number(least), number(most)) } else { String::new() };
         let verdict = |goal: Goal| match self.median() {
             median if !median.is_finite() => "",
             median if goal.is_met_by(median) => "met",
