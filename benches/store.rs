@@ -4,20 +4,23 @@
 //! deliveries and users take, and what compaction writes. DIR (default: a temporary directory) should be on the disk in question. Compare only within one run.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+#[path = "shared/log.rs"]
+mod log;
+
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mnm::base::{Entropy, NodeDigest, NodeNo, OsEntropy, Seq, Uid, UserNo, Wall};
-use mnm::record::{AliasRecord, Lane, MessageRecord, NodeRecord, Payload, Record, Role, UserRecord};
+use log::{OPTIONS, commit_times, fill, open, user};
+use mnm::base::{Entropy, NodeDigest, NodeNo, OsEntropy, Seq, Wall};
+use mnm::record::{AliasRecord, NodeRecord, Record};
 use mnm::server::recover;
-use mnm::store::{Directory, Options, Store};
+use mnm::store::Directory;
 
 /// Before the number and size of messages and a path: this process prints that row only.
 const ALONE: &str = "--recovery";
 /// Likewise before the number of users and a path.
 const USERS: &str = "--users";
-const OPTIONS: Options = Options { segment_bytes: 4 << 20 };
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,83 +55,24 @@ fn alone(arguments: &[&str], path: &Path) {
     assert!(status.is_ok_and(|status| status.success()), "{arguments:?}");
 }
 
-fn fresh(path: &Path) -> Directory {
-    let _ = std::fs::remove_dir_all(path);
-    Directory::open(path).expect("a data directory")
-}
-
 fn row(what: &str, value: impl std::fmt::Display) {
     println!("{what:<58} {value:>14}");
-}
-
-fn open(path: &Path) -> Store<Directory> {
-    Store::open(fresh(path), OPTIONS, Box::new(OsEntropy), &mut |_, _| Ok(())).expect("a store").store
 }
 
 /// Batches of records of 200 octets, each with its commit.
 fn commits(path: &Path) {
     let mut store = open(path);
-    let payload = [7; 200];
-    let mut seq = 0;
     for batch in [1, 16, 64, 256, 1024] {
-        let mut times: Vec<Duration> = (0..200)
-            .map(|_| {
-                let begin = Instant::now();
-                for _ in 0..batch {
-                    seq += 1;
-                    store.append(Seq(seq), &payload, true).expect("room");
-                }
-                store.commit().expect("a disk that works");
-                let took = begin.elapsed();
-                (seq - batch + 1..=seq).for_each(|seq| store.forget(Seq(seq)));
-                store.maintain().expect("a disk that works");
-                took
-            })
-            .collect();
-        times.sort();
-        row(&format!("append {batch} records of 200 octets and commit, median"), format!("{:.0} µs", times[100].as_secs_f64() * 1e6));
+        let median = commit_times(&mut store, batch)[100];
+        row(&format!("append {batch} records of 200 octets and commit, median"), format!("{:.0} µs", median.as_secs_f64() * 1e6));
     }
     drop(store);
     let _ = std::fs::remove_dir_all(path);
 }
 
-fn user(no: u32, uid: [u8; 20], aliases: Vec<AliasRecord>, node: NodeRecord) -> UserRecord {
-    let (no, uid, next_node) = (UserNo(no), Uid(uid), NodeNo(no + 1));
-    UserRecord { no, uid, role: Role::Full, admin: false, aliases, nodes: vec![node], dropped: 0, next_node }
-}
-
 /// A log with so many queued messages: how long a start takes, and what memory it needs.
 fn recovery(path: &Path, messages: u64, size: usize) {
-    let mut store = open(path);
-    let mut entropy = OsEntropy;
-    let nodes = 100;
-    let mut seq = 0;
-    let mut put = |store: &mut Store<Directory>, record: &Record<'_>| {
-        // As ids are: nanoseconds that differ by some microseconds.
-        seq += 20_000;
-        store.append(Seq(seq), &record.encode(), true).expect("room");
-        if seq % (20_000 * 512) == 0 {
-            store.commit().expect("a disk that works");
-            store.maintain().expect("a disk that works");
-        }
-    };
-    for no in 0..nodes {
-        let mut uid = [0; 20];
-        entropy.fill(&mut uid);
-        let node = NodeRecord { no: NodeNo(no), digest: NodeDigest([no as u8; 32]), label: "phone".to_owned(), made: 0 };
-        put(&mut store, &Record::User(user(no, uid, vec![], node)));
-    }
-    let data = vec![b'x'; size];
-    for n in 0..messages {
-        let to = vec![NodeNo((n % u64::from(nodes)) as u32)];
-        let header = b"0010{\"op\":\"delivery\"}"[..].into();
-        let payload = Payload::Inline((&data[..]).into());
-        put(&mut store, &Record::Message(MessageRecord { lane: Lane::Normal, to, held: vec![], header, payload }));
-    }
-    store.commit().expect("a disk that works");
-    let octets = store.stats().live_bytes;
-    // As after kill -9: nothing says that the log ended well.
-    drop(store);
+    let octets = fill(path, messages, size);
     let before = anonymous_memory();
     let begin = Instant::now();
     let facts = recover(Directory::open(path).expect("the directory"), OPTIONS, Box::new(OsEntropy)).expect("a sound log");
