@@ -1,0 +1,144 @@
+//! The relay beside Mosquitto and Redis: `cargo bench --bench peers [-- --runs 3 --seconds 5 --only mnm,redis-always]`.
+//!
+//! One load generator (this process, one thread) runs the same workloads against each server over TLS, and one table tells the medians. In
+//! each run the servers take turns, each new and with an empty store, since a machine's mood changes. The peers do not promise the
+//! same: the column "what an ack means" is to be read first. Debian has them as `mosquitto` and `redis-server`.
+//!
+//! The order of things: [`server`] starts a process, [`rows`] measures it by a [`fleet`] of [`link`]s that speak one
+//! [`driver`]'s protocol, [`sums`] and [`table`] tell.
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+mod certificate;
+mod driver;
+mod fleet;
+mod host;
+mod link;
+mod logins;
+mod mqtt;
+mod pairs;
+mod process;
+mod redis;
+mod rows;
+mod server;
+mod sums;
+mod table;
+mod tmtp;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use certificate::Certificate;
+use driver::Outcome;
+use redis::Reading;
+use rows::Row;
+use server::{Kind, Server};
+use sums::Sums;
+
+/// The relay beside other servers, by the same workloads
+#[derive(Debug, Parser)]
+#[command(name = "peers")]
+struct Options {
+    /// So often everything is measured; the table has medians
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// So long each measurement takes, after half a second that does not count
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+    /// Only these servers
+    #[arg(long, value_name = "SERVERS", value_delimiter = ',', value_enum)]
+    only: Vec<Kind>,
+    /// Only these workloads
+    #[arg(long, value_name = "ROWS", value_delimiter = ',', value_enum)]
+    rows: Vec<Row>,
+    /// Where the servers keep their data, on the disk in question [default: the target directory]
+    #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"), hide_default_value = true)]
+    dir: PathBuf,
+    /// How members read their streams in Redis
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Reading::Plain)]
+    redis_reading: Reading,
+    /// Print the table for a document
+    #[arg(long)]
+    markdown: bool,
+    /// What cargo says to every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(text) => {
+            eprintln!("peers: {text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every measurement could be made.
+fn run(options: &Options) -> Outcome<bool> {
+    options.redis_reading.choose();
+    let kinds = installed(&options.only);
+    let rows = if options.rows.is_empty() { Row::ALL.to_vec() } else { options.rows.clone() };
+    std::fs::create_dir_all(&options.dir).map_err(|e| format!("{}: {e}", options.dir.display()))?;
+    // Programs that run in directories of their own must find it.
+    let base = options.dir.canonicalize().map_err(|e| format!("{}: {e}", options.dir.display()))?;
+    let own = tempfile::Builder::new().prefix("peers").tempdir_in(base).map_err(|e| format!("{}: {e}", options.dir.display()))?;
+    let certificate = Certificate::make(own.path())?;
+    host::describe(own.path(), &kinds)?.iter().for_each(|line| println!("{line}"));
+
+    let mut results: Vec<Vec<Outcome<Sums>>> = vec![Vec::new(); rows.len() * kinds.len()];
+    for run in 1..=options.runs {
+        for (row_no, row) in rows.iter().enumerate() {
+            for (kind_no, kind) in kinds.iter().enumerate() {
+                let sums = measure(*kind, *row, options, own.path(), &certificate);
+                progress(run, *row, *kind, &sums);
+                results[row_no * kinds.len() + kind_no].push(sums);
+            }
+        }
+    }
+    let cells = rows.iter().flat_map(|row| kinds.iter().map(move |kind| (*row, *kind)));
+    let measured: Vec<table::Measured> = cells
+        .zip(results)
+        .map(|((row, kind), runs)| (row, kind, runs.into_iter().collect::<Outcome<Vec<_>>>().map(|runs| Sums::median(&runs))))
+        .collect();
+    println!("medians of {} runs of {} s; in parentheses: times the relay's", options.runs, options.seconds);
+    table::print(&measured, options.markdown);
+    Ok(measured.iter().all(|(.., sums)| sums.is_ok()))
+}
+
+/// The servers that are wanted and there.
+fn installed(only: &[Kind]) -> Vec<Kind> {
+    use clap::ValueEnum;
+    let wanted = if only.is_empty() { Kind::value_variants() } else { only };
+    let (there, missing): (Vec<Kind>, Vec<Kind>) = wanted.iter().partition(|kind| kind.is_installed());
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|kind| kind.name()).collect();
+        eprintln!("left out, not installed: {} (apt-get install mosquitto redis-server)", names.join(", "));
+    }
+    there
+}
+
+fn measure(kind: Kind, row: Row, options: &Options, base: &Path, certificate: &Certificate) -> Outcome<Sums> {
+    let server = Server::start(kind, base, certificate)?;
+    row.measure(kind.protocol(), Duration::from_secs_f64(options.seconds), &server)
+}
+
+/// A measurement is done: for who waits.
+fn progress(run: u32, row: Row, kind: Kind, sums: &Outcome<Sums>) {
+    match sums {
+        Ok(sums) if sums.rate.is_nan() => eprintln!("run {run}: {}, {}: {:.0} B", row.title(), kind.name(), sums.link_memory),
+        Ok(sums) => eprintln!(
+            "run {run}: {}, {}: {:.0}/s, server busy {:.0} %, generator {:.0} %",
+            row.title(),
+            kind.name(),
+            sums.rate,
+            100.0 * sums.server_busy,
+            100.0 * sums.generator_busy
+        ),
+        Err(text) => eprintln!("run {run}: {}, {}: {text}", row.title(), kind.name()),
+    }
+}
