@@ -10,6 +10,7 @@ use mio::{Events, Poll, Token};
 use rustls::ClientConfig;
 
 use crate::driver::{Driver, Event, Outcome, Role};
+use crate::interrupt;
 use crate::link::{Link, READ};
 
 /// Handshakes at a time: a relay gives a newcomer five seconds, and a listener's queue is short.
@@ -133,7 +134,7 @@ impl<D: Driver> Fleet<D> {
     pub(crate) fn turn(&mut self, play: &mut impl Play<D>) -> Outcome<()> {
         match self.poll.poll(&mut self.events, Some(TICK)) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(format!("epoll: {error}")),
-            Ok(()) | Err(_) => {}
+            Ok(()) | Err(_) => interrupt::check()?,
         }
         for event in &self.events {
             let number = event.token().0;

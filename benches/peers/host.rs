@@ -19,7 +19,6 @@ pub(crate) fn describe(base: &Path, kinds: &[Kind]) -> Outcome<Vec<String>> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let sync = sync_time(base)?;
     let mut versions: Vec<String> = kinds.iter().map(|kind| kind.version()).collect();
-    versions.dedup();
     // Two kinds of one program need not stand side by side.
     let mut seen = std::collections::BTreeSet::new();
     versions.retain(|version| seen.insert(version.clone()));

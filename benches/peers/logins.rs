@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, Event, Outcome};
 use crate::fleet::{Fleet, Play};
-use crate::process::Usage;
 use crate::server::Server;
-use crate::sums::Sums;
+use crate::sums::{Meter, Sums};
 
 /// Before memory is read: what the handshakes needed is given back, as far as it will be.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -42,16 +41,15 @@ pub(crate) fn churn<D: Driver>(links: usize, time: Duration, server: &Server) ->
     let mut churn = Churn { ready: vec![false; links], closed: Vec::new(), logins: 0 };
     let mut fleet: Fleet<D> = Fleet::new(server.address, server.tls.clone())?;
     fleet.gather(links / D::ROLES.len(), false, &mut churn)?;
-    let (logins_before, server_before, own_before) = (churn.logins, server.process.usage()?, Usage::own()?);
-    let begin = Instant::now();
+    let (logins_before, begin) = (churn.logins, Instant::now());
+    let meter = Meter::start(&server.process)?;
     while begin.elapsed() < time {
         fleet.turn(&mut churn)?;
         for link in std::mem::take(&mut churn.closed) {
             fleet.reopen(link)?;
         }
     }
-    let (server, own) = (server.process.usage()?.since(&server_before), Usage::own()?.since(&own_before));
-    Ok(Sums::of(begin.elapsed(), churn.logins - logins_before, Vec::new(), server, own))
+    meter.stop(&server.process, churn.logins - logins_before, Vec::new())
 }
 
 /// Does nothing.
@@ -67,13 +65,11 @@ impl<D: Driver> Play<D> for Idle {
 
 /// Logs so many links in and leaves them alone: what does one take of the server's memory?
 pub(crate) fn idle<D: Driver>(links: usize, server: &Server) -> Outcome<Sums> {
-    let before = server.process.usage()?;
-    let begin = Instant::now();
+    let before = server.process.usage()?.rss;
+    let meter = Meter::start(&server.process)?;
     let mut fleet: Fleet<D> = Fleet::new(server.address, server.tls.clone())?;
     fleet.gather(links / D::ROLES.len(), false, &mut Idle)?;
     fleet.run(SETTLE, &mut Idle, |_| false)?;
-    let after = server.process.usage()?;
-    let link_memory = after.rss.saturating_sub(before.rss) as f64 / links as f64;
-    let nothing = Sums::of(begin.elapsed(), 0, Vec::new(), after, after);
-    Ok(Sums { link_memory, rate: f64::NAN, server_us: f64::NAN, generator_us: f64::NAN, ..nothing })
+    let link_memory = server.process.usage()?.rss.saturating_sub(before) as f64 / links as f64;
+    Ok(Sums { link_memory, rate: f64::NAN, ..meter.stop(&server.process, 0, Vec::new())? })
 }

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, Event, Outcome, To};
 use crate::fleet::{Fleet, Play};
-use crate::process::Usage;
 use crate::server::Server;
-use crate::sums::Sums;
+use crate::sums::{Meter, Sums};
 
 /// Before anything counts.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -168,15 +167,14 @@ pub(crate) fn run<D: Driver>(load: Load, time: Duration, server: &Server) -> Out
 
     let delivered_before = pairs.delivered;
     pairs.latencies_us.clear();
-    let (begin, server_before, own_before) = (Instant::now(), server.process.usage()?, Usage::own()?);
+    let meter = Meter::start(&server.process)?;
     fleet.run(time, &mut pairs, |_| false)?;
-    let (took, server_after, own_after) = (begin.elapsed(), server.process.usage()?, Usage::own()?);
-    let delivered = pairs.delivered - delivered_before;
     let latencies_us = std::mem::take(&mut pairs.latencies_us);
+    let sums = meter.stop(&server.process, pairs.delivered - delivered_before, latencies_us)?;
 
     pairs.is_posting = false;
     if !fleet.run(DRAIN_MAX, &mut pairs, Pairs::is_drained)? {
         return Err(format!("lost: {} delivered, {} acked at the end", pairs.delivered, pairs.acked));
     }
-    Ok(Sums::of(took, delivered, latencies_us, server_after.since(&server_before), own_after.since(&own_before)))
+    Ok(sums)
 }

@@ -85,9 +85,13 @@ impl Usage {
         };
         Ok(Usage { cpu: TICK * ticks, rss_max: kib("VmHWM:") << 10, rss: kib("VmRSS:") << 10 })
     }
+}
 
-    /// The processor time since then; memory is what it is.
-    pub(crate) fn since(&self, before: &Usage) -> Usage {
-        Usage { cpu: self.cpu.saturating_sub(before.cpu), ..*self }
-    }
+/// What all processors together were busy with so far, by whomever.
+pub(crate) fn machine_cpu() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/stat").map_err(|e| format!("/proc: {e}"))?;
+    // user nice system idle iowait irq softirq steal (proc(5)).
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8).enumerate();
+    let busy = fields.filter(|(index, _)| !matches!(index, 3 | 4)).filter_map(|(_, field)| field.parse::<f64>().ok());
+    Ok(TICK.mul_f64(busy.sum()))
 }

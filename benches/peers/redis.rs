@@ -24,7 +24,7 @@ const GROUP_KEEPS: &str = "10000";
 pub(crate) enum Reading {
     /// XREADGROUP, XACK and XDEL: Redis keeps what is delivered and not acked
     Group,
-    /// XREAD after the last entry that was read, and XDEL: the only reader keeps its place, and would begin at 0 after a crash
+    /// XREAD after the last entry that was read, and XTRIM MINID: the only reader keeps its place, and would begin at 0 after a crash
     Plain,
 }
 
@@ -180,20 +180,30 @@ impl Redis {
         Event::Ready
     }
 
+    /// Acks what was read, so that Redis forgets it.
     fn ack(&mut self, out: &mut Vec<u8>) {
         let Some(last) = self.read.last() else { return };
         self.last_read.clone_from(last);
-        if !self.reads_plainly {
-            array(out, 3 + self.read.len());
-            ["XACK", &self.stream, &self.consumers].iter().for_each(|word| bulk(out, word.as_bytes()));
-            self.read.iter().for_each(|id| bulk(out, id.as_bytes()));
-        }
-        if !self.in_group {
-            array(out, 2 + self.read.len());
-            ["XDEL", &self.stream].iter().for_each(|word| bulk(out, word.as_bytes()));
-            self.read.iter().for_each(|id| bulk(out, id.as_bytes()));
+        if self.reads_plainly {
+            // The least id that stays. One reader takes entries in their order: all before it are read.
+            let (ms, number) = last.split_once('-').unwrap_or((last, "0"));
+            let next = format!("{ms}-{}", number.parse::<u64>().map_or(0, |number| number + 1));
+            command(out, &["XTRIM", &self.stream, "MINID", "=", &next]);
+        } else {
+            self.list(&["XACK", &self.stream, &self.consumers], out);
+            // In a group others have yet to read it.
+            if !self.in_group {
+                self.list(&["XDEL", &self.stream], out);
+            }
         }
         self.read.clear();
+    }
+
+    /// A command about all that was read.
+    fn list(&self, words: &[&str], out: &mut Vec<u8>) {
+        array(out, words.len() + self.read.len());
+        let ids = self.read.iter().map(String::as_str);
+        words.iter().copied().chain(ids).for_each(|word| bulk(out, word.as_bytes()));
     }
 }
 

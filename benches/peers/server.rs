@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,14 +97,21 @@ impl Kind {
     }
 
     /// Writes the configuration; the command that starts the server with it.
-    fn command(self, port: u16, certificate: &Certificate, directory: &Path) -> Outcome<Command> {
-        let (config, arguments) = match self {
+    fn command(self, port: u16, site: &Site, directory: &Path) -> Outcome<Command> {
+        let certificate = &site.certificate;
+        let (mut config, arguments) = match self {
             Kind::Mnm => (mnm_config(port, certificate), &["--log", "warn", "--config"][..]),
             Kind::Mosquitto => (mosquitto_config(port, certificate, directory, 1), &["-c"][..]),
             Kind::MosquittoDefault => (mosquitto_config(port, certificate, directory, 1800), &["-c"][..]),
             Kind::RedisAlways => (redis_config(port, certificate, directory, "always"), &[][..]),
             Kind::RedisEverysec => (redis_config(port, certificate, directory, "everysec"), &[][..]),
         };
+        let more = match self.protocol() {
+            Protocol::Tmtp => &[][..],
+            Protocol::Mqtt => &site.mosquitto_lines,
+            Protocol::Redis => &site.redis_lines,
+        };
+        more.iter().for_each(|line| config += &format!("{line}\n"));
         let file = directory.join("bench.conf");
         fs::write(&file, config).map_err(|e| format!("{}: {e}", file.display()))?;
         let program = process::find(self.program()).unwrap_or_else(|| self.program().into());
@@ -121,7 +128,8 @@ fn mnm_config(port: u16, certificate: &Certificate) -> String {
 }
 
 fn mosquitto_config(port: u16, certificate: &Certificate, directory: &Path, autosave_s: u32) -> String {
-    // Started by root it would become somebody else, who may not read the certificate; for others the line means nothing.
+    // Started by root it would become somebody else, who may not read the certificate; for others the line means nothing. Its packets
+    // are single writes: without nodelay a login waits for a delayed ack of TCP, and nothing else is faster.
     format!(
         "user root\nlistener {port} 127.0.0.1\ncertfile {}\nkeyfile {}\ntls_version tlsv1.3\nallow_anonymous true\n\
          persistence true\npersistence_location {}/\nautosave_interval {autosave_s}\nset_tcp_nodelay true\n\
@@ -133,15 +141,27 @@ fn mosquitto_config(port: u16, certificate: &Certificate, directory: &Path, auto
 }
 
 fn redis_config(port: u16, certificate: &Certificate, directory: &Path, fsync: &str) -> String {
-    // No snapshots beside the log: they would only cost.
+    // No snapshots beside the log, and the log is written anew less often than by default: they would only cost. Small nodes since
+    // streams here are short and lose their entries soon, and deleting from a large node takes long.
     format!(
         "bind 127.0.0.1\nport 0\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no\n\
-         tls-protocols TLSv1.3\nrequirepass {PASSWORD}\ndir {}\nappendonly yes\nappendfsync {fsync}\nsave \"\"\nloglevel warning\n",
+         tls-protocols TLSv1.3\nrequirepass {PASSWORD}\ndir {}\nappendonly yes\nappendfsync {fsync}\nsave \"\"\nloglevel warning\n\
+         auto-aof-rewrite-min-size 256mb\nstream-node-max-entries 8\n",
         certificate.chain.display(),
         certificate.key.display(),
         certificate.chain.display(),
         directory.display()
     )
+}
+
+/// What all servers share.
+pub(crate) struct Site {
+    /// Their directories are made in this one.
+    pub(crate) base: PathBuf,
+    pub(crate) certificate: Certificate,
+    /// More lines for the peers' configurations.
+    pub(crate) mosquitto_lines: Vec<String>,
+    pub(crate) redis_lines: Vec<String>,
 }
 
 /// One that runs, in a directory that goes with it.
@@ -155,10 +175,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it with nothing in store, and waits until it listens.
-    pub(crate) fn start(kind: Kind, base: &Path, certificate: &Certificate) -> Outcome<Server> {
-        let directory = tempfile::Builder::new().prefix(kind.name()).tempdir_in(base).map_err(|e| format!("{}: {e}", base.display()))?;
+    pub(crate) fn start(kind: Kind, site: &Site) -> Outcome<Server> {
+        let directory = tempfile::Builder::new().prefix(kind.name()).tempdir_in(&site.base);
+        let directory = directory.map_err(|e| format!("{}: {e}", site.base.display()))?;
         let address = free_address()?;
-        let mut command = kind.command(address.port(), certificate, directory.path())?;
+        let mut command = kind.command(address.port(), site, directory.path())?;
         let mut process = Process::start(&mut command, directory.path())?;
         let end = Instant::now() + START_MAX;
         while TcpStream::connect(address).is_err() {
@@ -170,7 +191,7 @@ impl Server {
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        Ok(Server { process, address, tls: certificate.trust.clone(), _directory: directory })
+        Ok(Server { process, address, tls: site.certificate.trust.clone(), _directory: directory })
     }
 }
 

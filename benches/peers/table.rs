@@ -8,15 +8,15 @@ const HEADINGS: [&str; 9] = [
     "workload",
     "server",
     "what an ack means",
-    "a second",
+    "delivered (logins) a second",
     "MB/s",
     "post-to-ack µs, p50 / p99",
-    "CPU µs each, server",
-    "generator (busy)",
-    "server memory MiB, peak",
+    "server CPU µs each",
+    "generator CPU µs each (busy)",
+    "server's peak MiB",
 ];
 
-/// A cell for each server of a row: several runs, or what went wrong.
+/// A workload by a server: the median of its runs, or what went wrong.
 pub(crate) type Measured = (Row, Kind, Result<Sums, String>);
 
 pub(crate) fn print(measured: &[Measured], is_markdown: bool) {
