@@ -15,8 +15,9 @@ use crate::link::{Link, READ};
 
 /// Handshakes at a time: a relay gives a newcomer five seconds, and a listener's queue is short.
 const GREETING_MAX: usize = 32;
-/// How long all links together may take to be ready, in seconds; and a turn may find nothing to do for.
+/// How long all links together may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a turn waits for something to do: ends and interrupts are noticed so late at most.
 const TICK: Duration = Duration::from_millis(20);
 
 /// What the links do. A link's number is `member * D::ROLES.len() + role`.

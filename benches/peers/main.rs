@@ -40,6 +40,8 @@ use sums::Sums;
 
 /// How often a measurement is repeated at most because others disturbed it.
 const REPEATS_MAX: u32 = 3;
+/// How long each of these waits for others at most.
+const CALM_MAX_S: u32 = 8;
 
 /// The relay beside other servers, by the same workloads
 #[derive(Debug, Parser)]
@@ -109,29 +111,33 @@ fn run(options: &Options) -> Outcome<bool> {
     interrupt::watch()?;
     host::describe(own.path(), &kinds)?.iter().for_each(|line| println!("{line}"));
 
-    let mut results: Vec<Vec<Outcome<Sums>>> = vec![Vec::new(); rows.len() * kinds.len()];
-    for run in 1..=options.runs {
-        for (row_no, row) in rows.iter().enumerate() {
-            for (kind_no, kind) in kinds.iter().enumerate() {
-                let sums = measure(*kind, *row, options, &site);
-                interrupt::check()?;
-                progress(run, *row, *kind, &sums);
-                results[row_no * kinds.len() + kind_no].push(sums);
-            }
-        }
-    }
-    let cells = rows.iter().flat_map(|row| kinds.iter().map(move |kind| (*row, *kind)));
-    let measured: Vec<table::Measured> = cells
-        .zip(results)
-        .map(|((row, kind), runs)| (row, kind, runs.into_iter().collect::<Outcome<Vec<_>>>().map(|runs| Sums::median(&runs))))
-        .collect();
+    let measured = measure_all(options, &rows, &kinds, &site);
     let others = measured.iter().filter_map(|(.., sums)| Some(sums.as_ref().ok()?.others_busy)).fold(0.0, f64::max);
-    println!("medians of {} runs of {} s; in parentheses: times the relay's", options.runs, options.seconds);
+    println!("medians of up to {} runs of {} s; in parentheses: times the relay's", options.runs, options.seconds);
     println!("all else on the machine used at most {others:.1} of its processors (median of a row)\n");
     table::print(&measured, options.markdown);
     println!();
     notes(options).iter().for_each(|note| println!("{note}"));
+    interrupt::check()?;
     Ok(measured.iter().all(|(.., sums)| sums.is_ok()))
+}
+
+/// All runs, the servers taking turns, and their medians. After an interrupt of what has been measured until then.
+fn measure_all(options: &Options, rows: &[Row], kinds: &[Kind], site: &Site) -> Vec<table::Measured> {
+    let cells: Vec<(Row, Kind)> = rows.iter().flat_map(|row| kinds.iter().map(move |kind| (*row, *kind))).collect();
+    let mut results: Vec<Vec<Outcome<Sums>>> = vec![Vec::new(); cells.len()];
+    'runs: for run in 1..=options.runs {
+        for ((row, kind), runs) in cells.iter().zip(&mut results) {
+            let sums = measure(*kind, *row, options, site);
+            if interrupt::check().is_err() {
+                break 'runs;
+            }
+            progress(run, *row, *kind, &sums);
+            runs.push(sums);
+        }
+    }
+    let measured = cells.into_iter().zip(results).filter(|(_, runs)| !runs.is_empty());
+    measured.map(|((row, kind), runs)| (row, kind, runs.into_iter().collect::<Outcome<Vec<_>>>().map(|runs| Sums::median(&runs)))).collect()
 }
 
 /// What the table does not say.
@@ -188,9 +194,9 @@ fn measure(kind: Kind, row: Row, options: &Options, site: &Site) -> Outcome<Sums
     Ok(calmest)
 }
 
-/// Waits until the machine has nothing to do, up to a minute.
+/// Waits until the machine has less to do, up to some seconds: not for ever, others may have much to do.
 fn await_calm(calm: f64) -> Outcome<()> {
-    for _ in 0..60 {
+    for _ in 0..CALM_MAX_S {
         let before = process::machine_cpu()?;
         std::thread::sleep(Duration::from_secs(1));
         if (process::machine_cpu()? - before).as_secs_f64() <= calm {

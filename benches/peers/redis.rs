@@ -2,6 +2,7 @@
 //!
 //! A blocking read stops all else on its link, so a member has two: one for its XADDs and one that reads. When the reader has taken a
 //! reply, the acks for it and the next read go out together. An ack deletes: nothing else makes Redis forget an entry.
+//! Polling without a block would need one link only, and take the server's time for nothing.
 //! How the reader reads is [`Reading`]; in a group always by consumer groups, one a member, and the poster trims the stream.
 
 use std::io::Write;
