@@ -213,12 +213,12 @@ pub const RECORD_MAX: usize = 960 << 10;
 pub const ZERO_SLICE: usize = 128 << 10;
 /// One more step of upkeep for so many octets written in a turn.
 pub const MAINTENANCE_RATIO: usize = 64 << 10;
-/// A log that was not written to for this long is at rest, and gives its second spare segment back.
-pub const REST_AFTER: Duration = Duration::from_secs(5);
+/// Spare segments that were not used for this long are given back.
+pub const SPARE_AGE_MAX: Duration = Duration::from_secs(3);
 /// Steps of upkeep in one turn at most.
 pub const MAINTENANCE_STEPS_MAX: usize = 32;
 /// Octets that may be read from segments before the memory they filled is given back.
-pub const RESIDENT_MAX: usize = 2 << 20;
+pub const RESIDENT_MAX: usize = 4 << 20;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 

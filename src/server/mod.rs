@@ -35,8 +35,8 @@ use self::outbox::Pins;
 use self::room::Room;
 use crate::base::{LinkId, Mono};
 use crate::limits::{
-    BULK_COURTESY, BULK_PIECE, MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER, REST_AFTER,
-    TURN_BYTES_MAX, TURN_EFFECTS_MAX, TURN_HANDSHAKES_MAX,
+    BULK_COURTESY, BULK_PIECE, MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER,
+    SPARE_AGE_MAX, TURN_BYTES_MAX, TURN_EFFECTS_MAX, TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
 use crate::relay::{Answer, Command, Effect, Input, Now, Relay};
@@ -100,8 +100,10 @@ pub struct Server<S: Socket, D: Disk> {
     heard_at: Mono,
     /// The log has upkeep to do.
     maintenance: bool,
-    /// When the log will be at rest, if nothing is written until then.
-    rest_at: Option<Mono>,
+    /// When the log is next to give back what it has not used.
+    trim_at: Option<Mono>,
+    /// Something was written since it last did.
+    stirred: bool,
     strangers: Strangers,
     /// Answers to commands.
     answers: Vec<(u64, Answer)>,
@@ -133,7 +135,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
             upkeep_waits: false,
             heard_at: Mono::default(),
             maintenance: true,
-            rest_at: Some(Mono::default().plus(REST_AFTER)),
+            trim_at: Some(Mono::default().plus(SPARE_AGE_MAX)),
+            stirred: false,
             strangers: Strangers::default(),
             answers: Vec::new(),
         }
@@ -202,7 +205,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// When the next turn must come though nothing happened.
     pub fn next_deadline(&self) -> Option<Mono> {
         let held = self.held.iter().filter_map(|&slot| self.conns.get(slot)?.inlet.held_until());
-        held.chain(self.relay.next_deadline()).chain(self.rest_at).min()
+        held.chain(self.relay.next_deadline()).chain(self.trim_at).min()
     }
 
     /// How many links there are.
@@ -298,9 +301,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
         let written = std::mem::take(&mut self.upkeep_due);
         if written > 0 {
-            self.rest_at = Some(now.plus(REST_AFTER));
-        } else if self.rest_at.is_some_and(|at| at <= now) {
-            self.rest_at = None;
+            self.stirred = true;
+            self.trim_at.get_or_insert(now.plus(SPARE_AGE_MAX));
+        }
+        if self.trim_at.is_some_and(|at| at <= now) {
+            self.trim_at = std::mem::take(&mut self.stirred).then(|| now.plus(SPARE_AGE_MAX));
             self.store.trim()?;
         }
         for _ in 0..=(written / MAINTENANCE_RATIO).min(MAINTENANCE_STEPS_MAX) {

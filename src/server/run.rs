@@ -271,7 +271,8 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Contr
     let mut ready = Vec::new();
     loop {
         let deadline = [server.next_deadline(), door.next_deadline(), control.next_deadline()].into_iter().flatten().min();
-        let timeout = if server.has_work() || !ready.is_empty() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
+        let timeout =
+            if server.has_work() || !ready.is_empty() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
         let now = clock.now();
         ready.extend(door.rested(now).into_iter().map(Ready::Accept));

@@ -9,7 +9,7 @@
 //! by itself: an idle store must shrink too.
 //!
 //! Copying begins when all files together, with the spare that should be there, would hold more than twice the live octets
-//! and two segments: so that is what the disk holds when the log is at rest, and hardly more while it is busy. Under
+//! and two segments: so that is what the disk holds when the log is at rest, and a few spares more while it is busy. Under
 //! load it waits a little for a segment that was just sealed, most of which dies within moments. When no further
 //! segment can be had, anything that gains an eighth of a segment is copied, since every octet counts then.
 
@@ -23,11 +23,11 @@ use super::{Disk, DiskFile, Store, StoreError};
 
 /// With fewer spares than this, one is made.
 const SPARES_WANTED: usize = 1;
-/// With fewer than this, a dead segment is recycled in any case. One more than wanted: where segments die as fast as they fill,
-/// nothing is made or zeroed even if a death comes a little late. [`Store::trim`] takes it back when the log is at rest.
-/// Beyond it spares are kept as long as all files together hold no more than they may: where much lives for moments only,
-/// segments die in heaps, and each that is removed has to be made and zeroed again.
-const SPARES_KEPT: usize = 2;
+/// With fewer than this, a dead segment is recycled in any case. Under load segments die in heaps, each time that cursors are
+/// written, and each that was removed would have to be made and zeroed again, which writes as much as its messages did.
+/// [`Store::trim`] takes back what was not used for a while. Beyond it spares are kept as long as all files together hold
+/// no more than they may.
+const SPARES_KEPT: usize = 6;
 /// A segment that was just sealed is left alone until this share of the next one is written.
 const YOUTH: usize = 16;
 /// A log is quiet when upkeep has looked so often and found nothing new: more often than in one turn.
@@ -89,11 +89,10 @@ impl<D: Disk> Store<D> {
             return Ok(Step::Done);
         }
         let short = self.is_short();
-        // Of what is too much, spares go first: copying would gain another.
-        if self.spares.len() > SPARES_KEPT && self.is_wasteful(0) {
+        if self.spares.len() > SPARES_KEPT && self.is_bloated(0) {
             return self.remove_spare().map(|()| Step::Done);
         }
-        if self.victim.is_none() && (short || self.is_wasteful(0)) {
+        if self.victim.is_none() && (short || self.is_wasteful()) {
             if !short && !self.sparse.is_empty() && self.is_too_early() {
                 return Ok(Step::Done);
             }
@@ -139,6 +138,7 @@ impl<D: Disk> Store<D> {
     /// `Full`, and then nothing has changed.
     pub(super) fn take_spare(&mut self) -> Result<Segment<D::File>, StoreError> {
         if let Some(spare) = self.spares.pop_front() {
+            self.least_spares = self.least_spares.min(self.spares.len());
             return Ok(spare);
         }
         let bytes = u64::from(self.foundry.segment_bytes);
@@ -224,16 +224,20 @@ impl<D: Disk> Store<D> {
         Ok(true)
     }
 
-    /// Gives back the spare that is kept for times of much traffic, if all files hold more than they should. For when the log is
-    /// at rest: a busy one would make it again at once.
+    /// Gives back the spares of which none was used since the last call, if all files hold more than they should: to be called
+    /// from time to time as long as the log is written to, and once after.
     ///
     /// # Errors
     /// [`StoreError::Failed`]: the store is done for.
     pub fn trim(&mut self) -> Result<(), StoreError> {
         self.check_sound()?;
-        while self.spares.len() > SPARES_WANTED && self.is_wasteful(0) {
+        for _ in 0..self.least_spares.min(self.spares.len()) {
+            if self.spares.len() <= SPARES_WANTED || !self.is_bloated(0) {
+                break;
+            }
             self.remove_spare().inspect_err(|_| self.poisoned = true)?;
         }
+        self.least_spares = self.spares.len();
         Ok(())
     }
 
@@ -250,15 +254,23 @@ impl<D: Disk> Store<D> {
         self.spares.len() < SPARES_WANTED && self.dying.is_empty() && !self.may_make()
     }
 
-    /// Whether all files, and so many octets of spares besides, hold more than they should, once what is dying is gone and the
-    /// spare is there.
-    fn is_wasteful(&self, besides: usize) -> bool {
+    /// Whether all files would hold more than they should, once what is dying is gone, with no more than the spare that should be
+    /// there: copying helps.
+    fn is_wasteful(&self) -> bool {
+        self.holds_too_much(SPARES_WANTED * self.foundry.segment_bytes as usize)
+    }
+
+    /// Whether they do with all spares, and so many octets besides.
+    fn is_bloated(&self, besides: usize) -> bool {
+        self.holds_too_much(self.spares.iter().map(Segment::bytes).sum::<usize>() + besides)
+    }
+
+    fn holds_too_much(&self, spares: usize) -> bool {
         let segment = self.foundry.segment_bytes as usize;
         let (held, live) =
             self.sealed.values().chain([&self.tail]).fold((0, 0), |(held, live), segment| (held + segment.bytes(), live + segment.live));
         let dying: usize = self.dying.iter().map(|dying| self.sealed[&dying.number].bytes()).sum();
-        let spares = self.spares.iter().map(Segment::bytes).sum::<usize>() + besides;
-        held - dying + spares.max(SPARES_WANTED * segment) > 2 * live + 2 * segment
+        held - dying + spares > 2 * live + 2 * segment
     }
 
     /// Whether the segment that was sealed last should be given some time yet: the log is busy, and the next one almost empty.
@@ -385,7 +397,7 @@ impl<D: Disk> Store<D> {
     /// Whether a spare of this size is worth keeping.
     pub(super) fn keeps_spare(&self, bytes: u64) -> bool {
         let few = self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT;
-        bytes == u64::from(self.foundry.segment_bytes) && (few || !self.is_wasteful(self.foundry.segment_bytes as usize))
+        bytes == u64::from(self.foundry.segment_bytes) && (few || !self.is_bloated(self.foundry.segment_bytes as usize))
     }
 
     /// Looks at every sealed segment once: recovery counts the living without telling.

@@ -1,13 +1,13 @@
 //! The real disk: files in a directory that one process holds the lock of.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::map::Map;
 use super::{Disk, DiskFile, StoreError};
@@ -179,6 +179,11 @@ pub struct DirectoryFile {
 }
 
 impl DirectoryFile {
+    fn check_range(&self, offset: u64, bytes: &[u8]) {
+        assert!(offset >= self.exposed().len() as u64, "exposed octets never change");
+        assert!(offset + bytes.len() as u64 <= self.size, "a segment never grows");
+    }
+
     fn file(&self) -> &File {
         self.file.as_ref().expect("a retired file is only read through its map")
     }
@@ -194,8 +199,7 @@ impl DiskFile for DirectoryFile {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        assert!(offset >= self.exposed().len() as u64, "exposed octets never change");
-        assert!(offset + bytes.len() as u64 <= self.size, "a segment never grows");
+        self.check_range(offset, bytes);
         self.file().write_all_at(bytes, offset)
     }
 
@@ -209,6 +213,20 @@ impl DiskFile for DirectoryFile {
             // What lies on a file system that takes no writes needs no sync, and some of them know of none.
             Err(error) if self.reads_only && matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::ROFS)) => Ok(()),
             result => result,
+        }
+    }
+
+    fn write_synced(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.check_range(offset, bytes);
+        let slices = [IoSlice::new(bytes)];
+        match rustix::io::pwritev2(self.file(), &slices, offset, ReadWriteFlags::DSYNC) {
+            Ok(count) if count == bytes.len() => Ok(()),
+            // Cut short, or the system knows no such call.
+            Ok(_) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => {
+                self.write_at(offset, bytes)?;
+                self.sync_data()
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -94,6 +94,12 @@ pub trait DiskFile {
     fn begin_sync(&mut self, _offset: u64, _bytes: u64) {}
     /// Puts what was written on stable storage.
     fn sync_data(&mut self) -> io::Result<()>;
+    /// Writes all of `bytes` at this offset and puts them on stable storage, where one call can do both. What was written
+    /// before needs [`sync_data`](DiskFile::sync_data) all the same.
+    fn write_synced(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_at(offset, bytes)?;
+        self.sync_data()
+    }
     /// Drops what the system remembers of the file and has synced, so that the next read asks the disk. No more than advice.
     fn drop_cache(&mut self);
     /// Makes the first `end` octets, which are written and will not change, part of [`exposed`](DiskFile::exposed).

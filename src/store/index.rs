@@ -23,8 +23,8 @@ const BLOCK: usize = 16;
 const RANKS: u32 = u64::BITS;
 /// Heads on the walk through a block, those of other records included.
 const STEPS: usize = 128;
-/// Records that are kept plain: most die young, within some tenths of a second of traffic.
-const RECENT: usize = 16 << 10;
+/// Records that are kept plain: most die young, within some tenths of a second of traffic, however busy the relay is.
+const RECENT: usize = 32 << 10;
 /// The most blocks of a run. A removal shifts half of this on average: some microseconds at worst.
 const RUN: usize = 512;
 
@@ -32,6 +32,8 @@ const RUN: usize = 512;
 pub(super) trait Exposed {
     /// Its octets from the start of the file; `None` if it is not there.
     fn exposed(&self, number: u64) -> Option<&[u8]>;
+    /// Somebody has walked through it from one offset to another.
+    fn note_walk(&self, _number: u64, _from: usize, _to: usize) {}
 }
 
 /// The live records, by seq.
@@ -239,6 +241,7 @@ impl Index {
         for (rank, (found, offset)) in (hint.rank..=block.live.ilog2()).zip(walk(segments.exposed(number), hint.offset, block.first)) {
             if found == seq && block.live >> rank & 1 == 1 {
                 self.hint.set(Hint { seq, offset, rank, ..begin });
+                segments.note_walk(number, hint.offset, offset);
                 return Some((Spot::Walked(run, at, rank), Place::new(number, offset)));
             }
             if found == seq {
@@ -262,7 +265,11 @@ impl Index {
         let number = block.start.number();
         let walked = walk(segments.exposed(number), block.start.offset(), block.first);
         let living = (0..=block.live.ilog2()).zip(walked).filter(|(rank, _)| block.live >> rank & 1 == 1);
-        living.map(|(_, (seq, offset))| Entry { seq, place: Place::new(number, offset) }).collect()
+        let entries: Vec<Entry> = living.map(|(_, (seq, offset))| Entry { seq, place: Place::new(number, offset) }).collect();
+        if let Some(last) = entries.last() {
+            segments.note_walk(number, block.start.offset(), last.place.offset());
+        }
+        entries
     }
 
     fn push_block(&mut self, entries: Vec<Entry>, segments: &impl Exposed) {
@@ -352,6 +359,7 @@ fn pack(first: Seq, entries: &[Entry], segments: &impl Exposed) -> Option<Block>
             live |= 1 << rank;
         }
         if wanted.peek().is_none() {
+            segments.note_walk(number, start.offset(), offset);
             return Some(Block { first, start, live });
         }
     }

@@ -29,6 +29,8 @@ pub struct Store<D: Disk> {
     /// Segments without content, in the order in which they will be used; their numbers follow the tail's.
     pub(super) spares: VecDeque<Segment<D::File>>,
     pub(super) making: Option<Making<D::File>>,
+    /// The fewest spares there were since they were last trimmed.
+    pub(super) least_spares: usize,
     /// Whole batches that are not written yet: the octets of the tail before `tail.end`.
     pub(super) pending: Vec<u8>,
     /// Something was written and not synced.
@@ -98,6 +100,7 @@ impl<D: Disk> Store<D> {
             tail,
             spares: VecDeque::new(),
             making: None,
+            least_spares: usize::MAX,
             pending: Vec::new(),
             unsynced: false,
             open: Batch::default(),
@@ -220,7 +223,11 @@ impl<D: Disk> Store<D> {
         Ok(match self.spares.len().cmp(&rolls) {
             Ordering::Less => false,
             Ordering::Equal => more_to_come,
-            Ordering::Greater => more_to_come || self.tail_fits(self.open.footprint + need + self.tail.bytes() / CURSOR_SHARE),
+            Ordering::Greater => {
+                let next = self.foundry.segment_bytes as usize;
+                let (used, size) = if rolls == 0 { (self.tail.end + CLOSING, self.tail.bytes()) } else { (SEGMENT_OVERHEAD, next) };
+                more_to_come || used + self.open.footprint + need + size / CURSOR_SHARE <= size
+            }
         })
     }
 
@@ -416,8 +423,15 @@ impl<D: Disk> Store<D> {
         if self.pending.is_empty() && !self.unsynced {
             return Ok(());
         }
-        self.write_pending()?;
-        let synced = self.tail.file.sync_data().map_err(|e| ("sync", e));
+        let synced = if self.unsynced {
+            self.write_pending()?;
+            self.tail.file.sync_data().map_err(|e| ("sync", e))
+        } else {
+            let at = self.tail.end - self.pending.len();
+            let written = self.tail.file.write_synced(at as u64, &self.pending).map_err(|e| ("write", e));
+            self.empty_pending();
+            written
+        };
         let exposed = synced.and_then(|()| self.tail.file.expose(self.tail.end).map_err(|e| ("map", e)));
         exposed.map_err(|(action, e)| self.poison(action, e))?;
         self.unsynced = false;
@@ -433,10 +447,14 @@ impl<D: Disk> Store<D> {
         let at = self.tail.end - self.pending.len();
         self.tail.file.write_at(at as u64, &self.pending).map_err(|e| self.poison("write", e))?;
         self.unsynced |= !self.pending.is_empty();
+        self.empty_pending();
+        Ok(())
+    }
+
+    fn empty_pending(&mut self) {
         self.pending.clear();
         // One large batch must not hold its memory for ever.
         self.pending.shrink_to(2 * WRITE_THROUGH);
-        Ok(())
     }
 
     fn poison(&mut self, action: &'static str, source: std::io::Error) -> StoreError {
@@ -502,11 +520,21 @@ pub(super) struct Segments<'a, F> {
     pub(super) resident: &'a Cell<usize>,
 }
 
+impl<F: DiskFile> Segments<'_, F> {
+    fn segment(&self, number: u64) -> Option<&Segment<F>> {
+        if number == self.tail.number() { Some(self.tail) } else { self.sealed.get(&number) }
+    }
+}
+
 impl<F: DiskFile> Exposed for Segments<'_, F> {
     fn exposed(&self, number: u64) -> Option<&[u8]> {
-        let segment = if number == self.tail.number() { self.tail } else { self.sealed.get(&number)? };
-        // A walk goes from head to head, and the system maps what is around each: most of it, where records are large.
-        self.resident.set(self.resident.get() + segment.touch(0, segment.bytes()));
-        Some(segment.file.exposed())
+        Some(self.segment(number)?.file.exposed())
+    }
+
+    fn note_walk(&self, number: u64, from: usize, to: usize) {
+        if let Some(segment) = self.segment(number) {
+            // A walk goes from head to head, and the system maps what is around each: most of it, where records are large.
+            self.resident.set(self.resident.get() + segment.touch(from, to - from + RECORD_HEADER));
+        }
     }
 }
