@@ -21,7 +21,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use mnm::base::Seq;
 use mnm::wire::reply;
-use mnm_client::{Header, Trust, request, tls_config};
+use mnm_client::{Header, KeyExchange, Trust, request, tls_config};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 
@@ -164,7 +164,7 @@ fn server_config() -> Arc<ServerConfig> {
 }
 
 fn client_config() -> Arc<ClientConfig> {
-    tls_config(&Trust::Any, true).expect("any certificate will do")
+    tls_config(&Trust::Any, true, KeyExchange::Hybrid).expect("any certificate will do")
 }
 
 const LISTENER: Token = Token(0);

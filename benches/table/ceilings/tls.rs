@@ -11,7 +11,7 @@ use std::time::Duration;
 use mnm::base::Wall;
 use mnm::certificate;
 use mnm::config::Config;
-use mnm_client::{Trust, tls_config};
+use mnm_client::{KeyExchange, Trust, tls_config};
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
@@ -77,7 +77,7 @@ struct Pair {
 impl Pair {
     fn new(config: &Arc<ServerConfig>) -> Pair {
         let server = UnbufferedServerConnection::new(config.clone()).expect("the configuration can serve");
-        let client = client_connection(&tls_config(&Trust::Any, false).expect("any certificate will do"));
+        let client = client_connection(&tls_config(&Trust::Any, false, KeyExchange::Hybrid).expect("any certificate will do"));
         let mut pair = Pair { server, client };
         let mut wire = Vec::new();
         while pair.client.is_handshaking() || pair.client.wants_write() {

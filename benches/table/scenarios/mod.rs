@@ -104,13 +104,16 @@ fn offline(plan: &Plan) -> Vec<Figure> {
 
 fn churn(plan: &Plan) -> Vec<Figure> {
     let logins = |more: &str| with_relay(plan, &format!("churn{more} --time {}", plan.seconds)).1;
-    let (full, resumed) = (logins(""), logins(" --resume"));
+    let (full, resumed, classical) = (logins(""), logins(" --resume"), logins(" --resume --classical"));
     let cpu = |summary: &Summary| summary.relay.map_or(f64::NAN, |relay| relay.cpu_us_per_login);
     vec![
         Figure::new(LOGINS_FULL, "logins/s", full.logins_per_second).at_least(3000.0),
         Figure::new("  processor time of the relay", "µs a login", cpu(&full)),
         Figure::new(LOGINS_RESUMED, "logins/s", resumed.logins_per_second).at_least(6000.0),
         Figure::new("  processor time of the relay, resumed", "µs a login", cpu(&resumed)),
+        Figure::new("churn, resumed, by clients without post-quantum key exchange", "logins/s", classical.logins_per_second)
+            .at_least(6000.0),
+        Figure::new("  processor time of the relay, of those", "µs a login", cpu(&classical)),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use mnm::certificate::{OWN_CHAIN, OWN_KEY};
-use mnm_client::{Frame, Link, LinkError, Sink, Trust, request, tls_config};
+use mnm_client::{Frame, KeyExchange, Link, LinkError, Sink, Trust, request, tls_config};
 use rustls::pki_types::ServerName;
 
 use super::Figure;
@@ -51,7 +51,7 @@ impl Drop for Process {
 /// How long it takes until a member is told that they are logged in.
 fn start(data: &Path) -> Duration {
     // What the tester needs of its own is there before the clock starts.
-    let config = tls_config(&Trust::Any, false).expect("any certificate will do");
+    let config = tls_config(&Trust::Any, false, KeyExchange::Hybrid).expect("any certificate will do");
     let name = ServerName::try_from("localhost").expect("a name");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let begin = Instant::now();

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use serde_json::{Map, Value};
 
 use crate::request::{self, Data, Recipient};
-use crate::{Backoff, Error, Fingerprint, Header, Link, LinkError, Message, Site, Socket, tls};
+use crate::{Backoff, Error, Fingerprint, Header, KeyExchange, Link, LinkError, Message, Site, Socket, tls};
 use desk::Desk;
 
 /// What a device logs in with.
@@ -141,7 +141,7 @@ impl Client {
     /// [`Error::Usage`] about certificates, [`Error::Link`] if there was no link within the patience.
     pub fn connect(site: &Site, options: Options) -> Result<Client, Error> {
         let mut client = Client {
-            tls: tls::config(&site.trust, true)?,
+            tls: tls::config(&site.trust, true, KeyExchange::Hybrid)?,
             site: site.clone(),
             desk: Desk::new(&options),
             options,

@@ -99,4 +99,4 @@ pub use reply::Reply;
 pub use request::Recipient;
 pub use site::Site;
 pub use socket::Socket;
-pub use tls::{Fingerprint, Trust, config as tls_config, parse_fingerprint, write_fingerprint};
+pub use tls::{Fingerprint, KeyExchange, Trust, config as tls_config, parse_fingerprint, write_fingerprint};

@@ -11,7 +11,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, NamedGroup, OtherError, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
@@ -33,13 +33,27 @@ pub enum Trust {
     System,
 }
 
+/// How both sides of a link come by a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum KeyExchange {
+    /// X25519 together with ML-KEM-768, which withstands quantum computers, where the relay has it.
+    #[default]
+    Hybrid,
+    /// As programs do that are older than ML-KEM: it costs both sides less.
+    Classical,
+}
+
 /// The TLS configuration for this trust. With `resume` a link that comes back may resume its session, which saves it
 /// most of a handshake.
 ///
 /// # Errors
 /// [`Error::Usage`] if the authorities' certificates cannot be read.
-pub fn config(trust: &Trust, resume: bool) -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+pub fn config(trust: &Trust, resume: bool, key_exchange: KeyExchange) -> Result<Arc<ClientConfig>, Error> {
+    let mut provider = aws_lc_rs::default_provider();
+    if key_exchange == KeyExchange::Classical {
+        provider.kx_groups.retain(|group| group.name() != NamedGroup::X25519MLKEM768);
+    }
+    let provider = Arc::new(provider);
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Any => Arc::new(Pinned { fingerprint: None, provider: provider.clone() }),
         Trust::Fingerprint(fingerprint) => Arc::new(Pinned { fingerprint: Some(*fingerprint), provider: provider.clone() }),

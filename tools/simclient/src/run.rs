@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options, control: &Arc<Control>) -> Result<(Summary,
     let members = scenario.members() as usize;
     let strangers = if let Scenario::Abuse(abuse) = scenario { 6 * abuse.abusers as usize } else { 0 };
     allow_descriptors(members + strangers)?;
-    let place = Place::of(&options.relay, scenario.resumes())?;
+    let place = Place::of(&options.relay, scenario.resumes(), options.links.key_exchange())?;
     let mut accounts = match &options.relay.accounts {
         Some(path) => Accounts::read(path, &options.relay.addr)?,
         None => Accounts::new(&options.relay.addr),

@@ -60,6 +60,7 @@ pub(crate) fn of(options: &Options) -> BTreeMap<String, String> {
         set("connect-rate", options.links.connect_rate.to_string());
     }
     flag(&mut set, "reconnect", options.links.reconnect);
+    flag(&mut set, "classical", options.links.classical);
     found
 }
 

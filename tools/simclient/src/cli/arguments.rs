@@ -11,7 +11,7 @@ use crate::Failure;
 /// The scenario that is meant when none is named.
 const DEFAULT: &str = "pairs";
 /// Options that are followed by no value.
-const SWITCHES: [&str; 7] = ["--reconnect", "--quiet", "-q", "--forever", "--resume", "--help", "-h"];
+const SWITCHES: [&str; 8] = ["--classical", "--reconnect", "--quiet", "-q", "--forever", "--resume", "--help", "-h"];
 
 /// The same command line with a scenario as its first argument, where one is meant.
 pub(super) fn with_scenario(mut arguments: Vec<OsString>) -> Vec<OsString> {

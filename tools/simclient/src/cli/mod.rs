@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use mnm_client::{Fingerprint, parse_fingerprint};
+use mnm_client::{Fingerprint, KeyExchange, parse_fingerprint};
 
 use crate::Failure;
 pub use load::{Abuse, Churn, Cycle, Fanout, Idle, Lasting, Offline, Pairs, Size, Storm, Until, Window};
@@ -125,6 +125,16 @@ pub struct Links {
     /// Members whose link drops or is refused come back (50 ms, doubling to 1 s) and resend what was not acked
     #[arg(long, global = true)]
     pub reconnect: bool,
+
+    /// Offer no post-quantum key exchange, as older client programs do
+    #[arg(long, global = true)]
+    pub classical: bool,
+}
+
+impl Links {
+    pub(crate) fn key_exchange(&self) -> KeyExchange {
+        if self.classical { KeyExchange::Classical } else { KeyExchange::Hybrid }
+    }
 }
 
 /// What is told, and where.

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mnm_client::{Site, Trust};
+use mnm_client::{KeyExchange, Site, Trust};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
@@ -27,7 +27,7 @@ pub(crate) struct Place {
 impl Place {
     /// The place the options name. With `resumes` each member comes back to an earlier TLS session; else every link makes a
     /// full handshake, as different people do.
-    pub(crate) fn of(relay: &Relay, resumes: bool) -> Result<Place, Failure> {
+    pub(crate) fn of(relay: &Relay, resumes: bool, key_exchange: KeyExchange) -> Result<Place, Failure> {
         let usage = |what: &dyn std::fmt::Display| Failure::Usage(format!("--addr {}: {what}", relay.addr));
         let mut site = Site::new(&relay.addr).map_err(|e| usage(&e))?;
         if let Some(name) = &relay.server_name {
@@ -38,7 +38,7 @@ impl Place {
             (None, Some(fingerprint)) => Trust::Fingerprint(fingerprint),
             (None, None) => site.trust,
         };
-        let tls = mnm_client::tls_config(&trust, resumes).map_err(|e| Failure::Usage(e.to_string()))?;
+        let tls = mnm_client::tls_config(&trust, resumes, key_exchange).map_err(|e| Failure::Usage(e.to_string()))?;
         let found: Vec<SocketAddr> = site.address.to_socket_addrs().map_err(|e| usage(&e))?.collect();
         // A name may have an address on which nobody listens: the first that answers is taken.
         let answers = |addr: &SocketAddr| found.len() == 1 || TcpStream::connect_timeout(addr, CONNECT_TIMEOUT).is_ok();
