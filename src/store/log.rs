@@ -282,7 +282,7 @@ impl<D: Disk> Store<D> {
             return;
         }
         self.resident.set(0);
-        for segment in self.sealed.values().filter(|segment| segment.touched.replace(0) != 0) {
+        for segment in self.sealed.values().chain([&self.tail]).filter(|segment| segment.touched.replace(0) != 0) {
             segment.file.release();
         }
     }
