@@ -74,6 +74,12 @@ impl DiskFile for SpyFile {
         self.1.borrow_mut().push(Event::Synced);
         Ok(())
     }
+    fn write_synced(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.1.borrow_mut().push(Event::Written(bytes.to_vec()));
+        self.0.write_synced(offset, bytes)?;
+        self.1.borrow_mut().push(Event::Synced);
+        Ok(())
+    }
     fn drop_cache(&mut self) {
         self.0.drop_cache();
     }

@@ -217,6 +217,35 @@ fn acks_go_on_when_messages_find_no_room() {
 }
 
 #[test]
+fn spares_stay_few_however_much_dies_at_once() {
+    const SPARES_MAX: usize = 16;
+    let mut world = World::new(200 * u64::from(SEGMENT), 1);
+    while world.store().stats().segments < 100 {
+        world.run(&Op::Append(vec![700])).expect("room");
+        world.run(&Op::Commit).expect("a working disk");
+    }
+    world.run(&Op::Maintain(100)).expect("a working disk");
+    let records = world.living().len();
+    world.run(&Op::ForgetOldest(records / 2)).expect("a working disk");
+    world.run(&Op::Append(vec![700])).expect("room");
+    for _ in 0..4 {
+        world.run(&Op::Maintain(400)).expect("a working disk");
+        world.run(&Op::Commit).expect("a working disk");
+    }
+    let (segments, live) = (world.store().stats().segments, world.store().stats().live_bytes as usize / SEGMENT as usize);
+    assert!(segments <= 2 * live + 3 && segments <= 100 - 48 + SPARES_MAX, "{segments} segments, {live} of them full");
+    // One after the other, and not all in one step, they go when nobody has used them for a while.
+    for _ in 0..2 {
+        world.store().trim();
+        let before = world.store().stats().segments;
+        world.store().maintain().expect("a working disk");
+        assert!(before - world.store().stats().segments <= 1, "a step removes one");
+        while world.store().maintain().expect("a working disk") {}
+    }
+    world.store().check_invariants();
+}
+
+#[test]
 fn the_first_who_asks_learns_that_there_is_space_again() {
     // A tail and a spare, and nothing besides.
     let mut world = World::new(2 * u64::from(SEGMENT), 5);

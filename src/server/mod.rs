@@ -300,13 +300,14 @@ impl<S: Socket, D: Disk> Server<S, D> {
             return Ok(());
         }
         let written = std::mem::take(&mut self.upkeep_due);
-        if written > 0 {
+        // What upkeep itself sets free counts too.
+        if written > 0 || self.maintenance {
             self.stirred = true;
             self.trim_at.get_or_insert(now.plus(SPARE_AGE_MAX));
         }
         if self.trim_at.is_some_and(|at| at <= now) {
             self.trim_at = std::mem::take(&mut self.stirred).then(|| now.plus(SPARE_AGE_MAX));
-            self.store.trim()?;
+            self.store.trim();
         }
         for _ in 0..=(written / MAINTENANCE_RATIO).min(MAINTENANCE_STEPS_MAX) {
             self.maintenance = self.store.maintain()?;

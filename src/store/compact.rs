@@ -28,6 +28,10 @@ const SPARES_WANTED: usize = 1;
 /// [`Store::trim`] takes back what was not used for a while. Beyond it spares are kept as long as all files together hold
 /// no more than they may.
 const SPARES_KEPT: usize = 6;
+/// Never more than this: each holds a descriptor, and a start has to look after it.
+const SPARES_MAX: usize = 16;
+/// Large segments are kept in smaller numbers: never more octets than this, unless that would be less than two.
+const SPARES_BYTES_MAX: usize = 64 << 20;
 /// A segment that was just sealed is left alone until this share of the next one is written.
 const YOUTH: usize = 16;
 /// A log is quiet when upkeep has looked so often and found nothing new: more often than in one turn.
@@ -89,9 +93,10 @@ impl<D: Disk> Store<D> {
             return Ok(Step::Done);
         }
         let short = self.is_short();
-        if self.spares.len() > SPARES_KEPT && self.is_bloated(0) {
+        if (self.surplus > 0 || self.spares.len() > SPARES_KEPT) && self.spares.len() > SPARES_WANTED && self.is_bloated(0) {
             return self.remove_spare().map(|()| Step::Done);
         }
+        self.surplus = 0;
         if self.victim.is_none() && (short || self.is_wasteful()) {
             if !short && !self.sparse.is_empty() && self.is_too_early() {
                 return Ok(Step::Done);
@@ -224,26 +229,18 @@ impl<D: Disk> Store<D> {
         Ok(true)
     }
 
-    /// Gives back the spares of which none was used since the last call, if all files hold more than they should: to be called
-    /// from time to time as long as the log is written to, and once after.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`]: the store is done for.
-    pub fn trim(&mut self) -> Result<(), StoreError> {
-        self.check_sound()?;
-        for _ in 0..self.least_spares.min(self.spares.len()) {
-            if self.spares.len() <= SPARES_WANTED || !self.is_bloated(0) {
-                break;
-            }
-            self.remove_spare().inspect_err(|_| self.poisoned = true)?;
-        }
+    /// Spares that were not used since the last call are given back by the next steps of upkeep, if all files hold more than they
+    /// should: to be called from time to time as long as the log changes, and once after.
+    pub fn trim(&mut self) {
+        self.surplus = self.least_spares.min(self.spares.len());
         self.least_spares = self.spares.len();
-        Ok(())
     }
 
     /// The one that would be used last.
     fn remove_spare(&mut self) -> Result<(), StoreError> {
         let Some(spare) = self.spares.pop_back() else { return Ok(()) };
+        self.surplus = self.surplus.saturating_sub(1);
+        self.least_spares = self.least_spares.min(self.spares.len());
         let name = seg_name(spare.number());
         drop(spare);
         self.foundry.remove(&name)
@@ -396,8 +393,10 @@ impl<D: Disk> Store<D> {
 
     /// Whether a spare of this size is worth keeping.
     pub(super) fn keeps_spare(&self, bytes: u64) -> bool {
-        let few = self.spares.len() + usize::from(self.making.is_some()) < SPARES_KEPT;
-        bytes == u64::from(self.foundry.segment_bytes) && (few || !self.is_bloated(self.foundry.segment_bytes as usize))
+        let segment = self.foundry.segment_bytes as usize;
+        let most = (SPARES_BYTES_MAX / segment).clamp(2, SPARES_MAX);
+        let there = self.spares.len() + usize::from(self.making.is_some());
+        bytes == segment as u64 && there < most && (there < SPARES_KEPT || !self.is_bloated(segment))
     }
 
     /// Looks at every sealed segment once: recovery counts the living without telling.

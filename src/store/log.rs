@@ -31,6 +31,8 @@ pub struct Store<D: Disk> {
     pub(super) making: Option<Making<D::File>>,
     /// The fewest spares there were since they were last trimmed.
     pub(super) least_spares: usize,
+    /// So many of them are to be given back.
+    pub(super) surplus: usize,
     /// Whole batches that are not written yet: the octets of the tail before `tail.end`.
     pub(super) pending: Vec<u8>,
     /// Something was written and not synced.
@@ -101,6 +103,7 @@ impl<D: Disk> Store<D> {
             spares: VecDeque::new(),
             making: None,
             least_spares: usize::MAX,
+            surplus: 0,
             pending: Vec::new(),
             unsynced: false,
             open: Batch::default(),
@@ -123,7 +126,8 @@ impl<D: Disk> Store<D> {
 
     /// Adds a record to the current batch; `end` ends the batch. After a crash all of a batch's records are there or none.
     ///
-    /// Nothing is written yet, unless the batch needs the next segment: then what was appended before is committed.
+    /// Nothing is durable yet, unless the batch needs the next segment: then what was appended before is committed. Much at once
+    /// is handed to the disk without waiting for it.
     ///
     /// # Errors
     /// [`StoreError::Full`] at a batch's end: the whole batch is dropped, as if it had never been begun. Else the store is done for.
@@ -226,7 +230,7 @@ impl<D: Disk> Store<D> {
             Ordering::Greater => {
                 let next = self.foundry.segment_bytes as usize;
                 let (used, size) = if rolls == 0 { (self.tail.end + CLOSING, self.tail.bytes()) } else { (SEGMENT_OVERHEAD, next) };
-                more_to_come || used + self.open.footprint + need + size / CURSOR_SHARE <= size
+                more_to_come || self.spares.len() > rolls + 1 || used + self.open.footprint + need + size / CURSOR_SHARE <= size
             }
         })
     }
@@ -428,7 +432,7 @@ impl<D: Disk> Store<D> {
             self.tail.file.sync_data().map_err(|e| ("sync", e))
         } else {
             let at = self.tail.end - self.pending.len();
-            let written = self.tail.file.write_synced(at as u64, &self.pending).map_err(|e| ("write", e));
+            let written = self.tail.file.write_synced(at as u64, &self.pending).map_err(|e| ("write or sync", e));
             self.empty_pending();
             written
         };

@@ -234,7 +234,8 @@ impl History {
             }
             _ => {
                 self.store().write_ahead()?;
-                self.store().trim()
+                self.store().trim();
+                Ok(())
             }
         }
     }
