@@ -10,7 +10,7 @@ use super::{Checked, Checks, Ending, Item, Moment, Oracle, Step, Violation, ensu
 use crate::base::Wall;
 use crate::record::Role;
 use crate::sim::ask::Ask;
-use crate::sim::model::{Done, Listing, MessageNo, Newcomer, NodeNo, RECEIVES_ONLY, Refusal, Told};
+use crate::sim::model::{Done, Lane, Listing, MessageNo, Newcomer, NodeNo, RECEIVES_ONLY, Refusal, Told};
 
 /// What a disk without space makes of a request.
 pub(super) const STORAGE_FULL: &str = "storage full, try again later";
@@ -144,7 +144,11 @@ impl Checks {
             return ensure(Oracle::Atomicity, self.batch.last == 0, || format!("{ask:?} is refused, and yet something is done"));
         }
         let from = self.model.messages.len();
+        let was_corked = self.model.is_corked(node, Lane::Held);
         let outcome = self.model.ask(moment.wall, node, ask);
+        if was_corked && !self.model.is_corked(node, Lane::Held) {
+            self.uncorked.insert(self.model.nodes[node].user);
+        }
         let batch = std::mem::take(&mut self.batch);
         ensure(Oracle::Atomicity, batch.ended || batch.last == 0, || format!("the batch of {ask:?} has no end"))?;
         self.compare(from, batch.messages).map_err(|violation| Violation {

@@ -104,6 +104,7 @@ impl Checks {
     pub(in crate::sim) fn end_turn(&mut self, moment: Moment, durable: u64) -> Checked {
         self.settle(moment)?;
         self.recent.clear();
+        self.uncorked.clear();
         ensure(Oracle::Atomicity, self.batch.messages.is_empty() && self.batch.last == 0, || "records belong to no request".into())?;
         let order = |told: &mut Vec<Told>| told.sort_by_key(|told| (told.node, told.user));
         let (mut predicted, mut came) = (std::mem::take(&mut self.model.told), std::mem::take(&mut self.told));

@@ -60,7 +60,9 @@ impl Checks {
         // Where no cork keeps anything back, all that is not news of the own account goes in the order of posting; what one sender posts
         // does in any case.
         let sender = |no: usize| &self.model.messages[no].header["from"];
-        let is_open = !self.model.is_corked(node, Lane::Held);
+        // A request that ends the cork is answered after what an ack before it, in the same turn, has let go.
+        let under_cork = early && self.uncorked.contains(&self.model.nodes[node].user);
+        let is_open = !self.model.is_corked(node, Lane::Held) && !under_cork;
         let ahead = |no: &&usize| {
             let waits = **no < message && self.model.lane(node, **no) != Lane::Urgent && !side.sent_here.contains_key(no);
             // What was acked before a crash and is owed again has been there before.

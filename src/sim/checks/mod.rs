@@ -210,6 +210,8 @@ pub(super) struct Checks {
     unwritten: BTreeMap<NodeNo, u64>,
     /// Acks of this turn.
     recent: BTreeSet<(NodeNo, MessageNo)>,
+    /// Users who have ended their cork in this turn: what was decided before may have been decided under it.
+    uncorked: BTreeSet<usize>,
     batch: Batch,
     /// A login's news should come next.
     announcing: Option<NodeNo>,
@@ -263,6 +265,7 @@ impl Checks {
             acks: BTreeMap::new(),
             unwritten: BTreeMap::new(),
             recent: BTreeSet::new(),
+            uncorked: BTreeSet::new(),
             batch: Batch::default(),
             announcing: None,
             registering: None,

@@ -44,6 +44,7 @@ impl Checks {
         self.acks.retain(|(node, message), _| *node < nodes && self.seqs.contains_key(message));
         (self.sides, self.links, self.online) = Default::default();
         (self.unwritten, self.recent, self.batch) = (Default::default(), BTreeSet::new(), Batch::default());
+        self.uncorked.clear();
         (self.announcing, self.deliveries, self.told, self.chunks) = Default::default();
         (self.registering, self.due, self.command, self.tickets, self.endings) = Default::default();
         (self.binding, self.last) = (durable, durable);
