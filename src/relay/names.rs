@@ -54,18 +54,32 @@ impl NameGuard {
     /// # Errors
     /// A sentence for the peer, which begins with the field's name.
     pub fn check(&self, field: &'static str, name: &str, admin: bool) -> Result<(), String> {
-        let beginning = || name.chars().take(NAMED_CHARS).collect::<String>();
+        let beginning = || beginning(name);
         if name.chars().take(self.min_chars).count() < self.min_chars {
             return Err(format!("{field} {} must be {}+ characters on this site", beginning(), self.min_chars));
         }
-        if !admin && look::careless(name).iter().any(|look| self.reserved.contains(look)) {
-            return Err(format!("{field} {} is reserved on this site", beginning()));
-        }
+        self.check_reserved(field, name, admin)?;
         if self.taken.as_ref().is_some_and(|taken| taken.has_like(name)) {
             return Err(format!("{field} {} looks like a name that is taken", beginning()));
         }
         Ok(())
     }
+
+    /// The part of [`check`](Self::check) that is also for who had the name before: who is no administrator any more does not get
+    /// a reserved one back.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_reserved(&self, field: &'static str, name: &str, admin: bool) -> Result<(), String> {
+        if !admin && look::careless(name).iter().any(|look| self.reserved.contains(look)) {
+            return Err(format!("{field} {} is reserved on this site", beginning(name)));
+        }
+        Ok(())
+    }
+}
+
+fn beginning(name: &str) -> String {
+    name.chars().take(NAMED_CHARS).collect()
 }
 
 /// Characters of a name that a refusal repeats: enough to recognise it by.

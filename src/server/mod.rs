@@ -301,7 +301,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
         let written = std::mem::take(&mut self.upkeep_due);
         // What upkeep itself sets free counts too.
-        if written > 0 {
+        if written > 0 || self.maintenance {
             self.stirred = true;
             self.trim_at.get_or_insert(now.plus(SPARE_AGE_MAX));
         }

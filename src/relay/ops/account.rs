@@ -47,6 +47,11 @@ pub(super) fn future(cx: &Cx<'_>, key: &str, text: &str) -> Result<Wall, Stop> {
 pub(super) fn add_alias(cx: &Cx<'_>, user: &mut UserRecord, alias: &str, bounds: Bounds) -> Result<(), Stop> {
     let Bounds { uses, expires } = bounds;
     if let Some(own) = user.aliases.iter_mut().find(|own| own.name == alias) {
+        if is_over(own, cx.now.wall)
+            && let Err(sentence) = cx.names.check_reserved("newalias", alias, user.admin)
+        {
+            return deny(sentence);
+        }
         (own.uses, own.expires) = (uses, expires);
         return Ok(());
     }
@@ -62,7 +67,11 @@ pub(super) fn add_alias(cx: &Cx<'_>, user: &mut UserRecord, alias: &str, bounds:
         return deny(format!("newalias {alias} is already taken"));
     }
     let is_back = cx.ledger.retired(alias) == Some(user.no);
-    if !is_back && let Err(sentence) = cx.names.check("newalias", alias, user.admin) {
+    let allowed = match is_back {
+        true => cx.names.check_reserved("newalias", alias, user.admin),
+        false => cx.names.check("newalias", alias, user.admin),
+    };
+    if let Err(sentence) = allowed {
         return deny(sentence);
     }
     let most = cx.settings.quotas.aliases;
