@@ -77,7 +77,7 @@ pub const TURN_HANDSHAKES_MAX: usize = 32;
 /// Connections accepted from one listener in one turn.
 pub const TURN_ACCEPTS_MAX: usize = 64;
 /// File descriptors that links leave to the rest: segments, listeners, the poller, standard streams. All of that takes about
-/// a dozen, so what is left covers many listeners and a helper of the system's.
+/// a dozen, under load as many spare segments besides, so what is left covers many listeners and a helper of the system's.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// What strangers bring about is told in sum, at most this often: else they could fill a disk with our log.
 pub const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -213,6 +213,10 @@ pub const RECORD_MAX: usize = 960 << 10;
 pub const ZERO_SLICE: usize = 128 << 10;
 /// One more step of upkeep for so many octets written in a turn.
 pub const MAINTENANCE_RATIO: usize = 64 << 10;
+/// Spare segments: each holds a descriptor, and a start has to look after it.
+pub const SPARES_MAX: usize = 16;
+/// Their octets: large segments are kept in smaller numbers, but two of them at least.
+pub const SPARES_BYTES_MAX: usize = 64 << 20;
 /// Spare segments that were not used for this long are given back.
 pub const SPARE_AGE_MAX: Duration = Duration::from_secs(3);
 /// Steps of upkeep in one turn at most.
@@ -222,6 +226,7 @@ pub const RESIDENT_MAX: usize = 4 << 20;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 
+const _: () = assert!(SPARES_MAX as u64 * 2 <= DESCRIPTORS_RESERVED, "spares leave half of the reserve to listeners and the rest");
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");
 const _: () = assert!(RECIPIENTS_MAX * 60 + 1024 < HEADER_MAX, "an ohiedit echo, 51 octets an entry, must fit a header");

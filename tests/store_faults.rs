@@ -2,6 +2,7 @@
 
 mod store_support;
 
+use mnm::limits::SPARES_MAX;
 use mnm::sim::Keep;
 use mnm::store::StoreError;
 use store_support::world::{Op, SEGMENT, World};
@@ -218,7 +219,6 @@ fn acks_go_on_when_messages_find_no_room() {
 
 #[test]
 fn spares_stay_few_however_much_dies_at_once() {
-    const SPARES_MAX: usize = 16;
     let mut world = World::new(200 * u64::from(SEGMENT), 1);
     while world.store().stats().segments < 100 {
         world.run(&Op::Append(vec![700])).expect("room");

@@ -14,7 +14,7 @@
 //! segment can be had, anything that gains an eighth of a segment is copied, since every octet counts then.
 
 use crate::base::Seq;
-use crate::limits::{COMPACT_SLICE, MAINTENANCE_STEPS_MAX};
+use crate::limits::{COMPACT_SLICE, MAINTENANCE_STEPS_MAX, SPARES_BYTES_MAX, SPARES_MAX};
 
 use super::format::{Kind, NUMBER_BYTES, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, intact};
 use super::foundry::{Segment, seg_name};
@@ -28,10 +28,7 @@ const SPARES_WANTED: usize = 1;
 /// [`Store::trim`] takes back what was not used for a while. Beyond it spares are kept as long as all files together hold
 /// no more than they may.
 const SPARES_KEPT: usize = 6;
-/// Never more than this: each holds a descriptor, and a start has to look after it.
-const SPARES_MAX: usize = 16;
-/// Large segments are kept in smaller numbers: never more octets than this, unless that would be less than two.
-const SPARES_BYTES_MAX: usize = 64 << 20;
+const _: () = assert!(SPARES_WANTED < SPARES_KEPT && SPARES_KEPT <= SPARES_MAX);
 /// A segment that was just sealed is left alone until this share of the next one is written.
 const YOUTH: usize = 16;
 /// A log is quiet when upkeep has looked so often and found nothing new: more often than in one turn.

@@ -1,13 +1,13 @@
 //! The real disk: files in a directory that one process holds the lock of.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::Errno;
 
 use super::map::Map;
 use super::{Disk, DiskFile, StoreError};
@@ -179,6 +179,19 @@ pub struct DirectoryFile {
 }
 
 impl DirectoryFile {
+    /// After one call that was to write and to sync: in two, if it was cut short or the file system knows no such call.
+    #[cfg(target_os = "linux")]
+    fn finish_synced(&mut self, written: Result<usize, Errno>, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        match written {
+            Ok(count) if count == bytes.len() => Ok(()),
+            Ok(_) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => {
+                self.write_at(offset, bytes)?;
+                self.sync_data()
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn check_range(&self, offset: u64, bytes: &[u8]) {
         assert!(offset >= self.exposed().len() as u64, "exposed octets never change");
         assert!(offset + bytes.len() as u64 <= self.size, "a segment never grows");
@@ -216,18 +229,11 @@ impl DiskFile for DirectoryFile {
         }
     }
 
+    #[cfg(target_os = "linux")]
     fn write_synced(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.check_range(offset, bytes);
-        let slices = [IoSlice::new(bytes)];
-        match rustix::io::pwritev2(self.file(), &slices, offset, ReadWriteFlags::DSYNC) {
-            Ok(count) if count == bytes.len() => Ok(()),
-            // Cut short, or the system knows no such call.
-            Ok(_) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => {
-                self.write_at(offset, bytes)?;
-                self.sync_data()
-            }
-            Err(error) => Err(error.into()),
-        }
+        let written = rustix::io::pwritev2(self.file(), &[io::IoSlice::new(bytes)], offset, rustix::io::ReadWriteFlags::DSYNC);
+        self.finish_synced(written, offset, bytes)
     }
 
     fn drop_cache(&mut self) {
@@ -260,5 +266,30 @@ impl DiskFile for DirectoryFile {
 
     fn retire(&mut self) {
         self.file = None;
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_synced_write_is_whole_however_the_call_ends() {
+        let home = tempfile::tempdir().unwrap();
+        let mut file = Directory::open(home.path()).unwrap().create("file", 64).unwrap();
+        let shown = |file: &DirectoryFile, at| {
+            let mut found = [0; 4];
+            file.read_at(at, &mut found).unwrap();
+            found
+        };
+        file.write_synced(0, b"call").unwrap();
+        assert_eq!(&shown(&file, 0), b"call");
+        for (written, at) in [(Ok(1), 4), (Ok(0), 8), (Err(Errno::OPNOTSUPP), 12), (Err(Errno::NOSYS), 16), (Err(Errno::INTR), 20)] {
+            file.finish_synced(written, at, b"data").unwrap();
+            assert_eq!(&shown(&file, at), b"data", "{written:?}");
+        }
+        let failed = file.finish_synced(Err(Errno::IO), 24, b"data").unwrap_err();
+        assert_eq!(Errno::from_io_error(&failed), Some(Errno::IO));
+        assert_eq!(shown(&file, 24), [0; 4], "an error is no reason to try again");
     }
 }
