@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use mnm::base::{OsEntropy, Seq};
-use mnm::limits::{RECORD_MAX, SEGMENT_BYTES_MIN};
+use mnm::limits::{RECORD_MAX, SEGMENT_BYTES_MIN, WRITE_THROUGH};
 use mnm::store::{Directory, Disk, DiskFile, Opened, Options, Store, StoreError};
 
 const OPTIONS: Options = Options { segment_bytes: SEGMENT_BYTES_MIN };
@@ -55,6 +55,29 @@ fn records_survive_a_close_and_a_drop() {
     assert_eq!(seen, [(1 << 60, 5), ((1 << 60) + 1, RECORD_MAX)]);
     assert_eq!(store.read(Seq((1 << 60) + 1)), Some(&[7; RECORD_MAX][..]));
     store.check_invariants();
+}
+
+#[test]
+fn much_at_once_is_written_before_the_commit_and_not_read() {
+    const RECORD: usize = 100_000;
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut store = open(home.path()).expect("a new store").0.store;
+    let written = || {
+        let files = std::fs::read_dir(home.path()).expect("the directory").map(|entry| entry.expect("an entry").path());
+        let octets =
+            files.filter(|path| path.extension().is_some_and(|ending| ending == "seg")).map(|path| std::fs::read(path).expect("a file"));
+        octets.map(|octets| octets.iter().filter(|octet| **octet == 0xa5).count()).sum::<usize>()
+    };
+    let records = WRITE_THROUGH / RECORD;
+    for seq in 1..=records as u64 {
+        store.append(Seq(seq), &[0xa5; RECORD], true).expect("room");
+    }
+    assert!(written() < RECORD, "little waits in memory");
+    store.append(Seq(records as u64 + 1), &[0xa5; RECORD], true).expect("room");
+    assert!(written() >= (records + 1) * RECORD, "much does not");
+    assert_eq!((store.read(Seq(1)), store.durable()), (None, Seq::ZERO));
+    store.commit().expect("a working disk");
+    assert_eq!(store.read(Seq(1)), Some(&[0xa5; RECORD][..]));
 }
 
 #[test]

@@ -86,6 +86,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_needless_waits_too_and_holds_nobody_up() {
+        let mut gate = Gate::new(Seq(10));
+        let needless = |after: u64| Effect::Forget { after: Seq(after), seqs: vec![Seq(1), Seq(2)] };
+        for effect in [needless(12), send(11), needless(13)] {
+            gate.hold(effect);
+        }
+        assert_eq!(gate.release(Seq(10)), None);
+        assert_eq!([gate.release(Seq(11)), gate.release(Seq(11))], [Some(send(11)), None]);
+        assert_eq!([gate.release(Seq(12)), gate.release(Seq(12))], [Some(needless(12)), None]);
+        assert!(gate.len() == 0 && !gate.is_empty());
+        assert_eq!(gate.release(Seq(13)), Some(needless(13)));
+        assert!(gate.is_empty());
+    }
+
+    #[test]
     #[should_panic(expected = "back to")]
     fn a_durable_end_that_goes_back_is_a_bug() {
         let mut gate = Gate::new(Seq(10));
