@@ -16,6 +16,7 @@ pub mod config;
 pub mod ctl;
 pub mod ledger;
 pub mod limits;
+pub mod logging;
 pub mod net;
 pub mod progress;
 pub mod qr;

@@ -81,6 +81,10 @@ pub const TURN_ACCEPTS_MAX: usize = 64;
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// What strangers bring about is told in sum, at most this often: else they could fill a disk with our log.
 pub const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Lines about links that the log takes in [`LOG_PERIOD`]: members could fill a disk with them. Some 60 kB, 500 MB a day at most.
+pub const LOG_LINES_PER_PERIOD: u32 = 500;
+/// The time over which these lines are counted.
+pub const LOG_PERIOD: Duration = Duration::from_secs(10);
 /// Connections to the control socket at one time; others are told to come again.
 pub const CONTROL_CONNECTIONS: usize = 8;
 /// The longest line that is read from the control socket: sixteen groups, escaped, and much more.

@@ -13,6 +13,7 @@ use mnm::check::{self, Findings};
 use mnm::cli::{Cli, Command};
 use mnm::config::{Config, Overrides};
 use mnm::ctl::{self, Failure};
+use mnm::logging;
 use mnm::progress::Progress;
 use mnm::qr;
 use mnm::server::control::{Reply, Request};
@@ -167,7 +168,7 @@ fn ask(overrides: &Overrides, request: &Request, json: bool, with_symbol: bool) 
 
 fn relay(overrides: &Overrides) -> Result<(), RunError> {
     let config = Config::load(overrides)?;
-    env_logger::Builder::new().filter_level(config.log).init();
+    logging::begin(config.log, config.log_format);
     for remark in &config.remarks {
         log::log!(remark.level, "{remark}");
     }

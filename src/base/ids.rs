@@ -94,12 +94,22 @@ impl fmt::Display for LinkId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uid(pub [u8; UID_BYTES]);
 
+/// Characters of a uid in the log: any two members share them once in a million million.
+const UID_SHORT: usize = 8;
+
 impl Uid {
     /// A fresh id that nobody can guess or meet twice.
     pub fn random(entropy: &mut dyn Entropy) -> Uid {
         let mut bytes = [0; UID_BYTES];
         entropy.fill(&mut bytes);
         Uid(bytes)
+    }
+
+    /// The first characters, which tell members of one site apart well enough for a reader of the log.
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(UID_SHORT);
+        text
     }
 
     /// Reads the 32-character form.

@@ -46,6 +46,16 @@ pub const LOG_LEVELS: [(&str, LevelFilter); 5] = [
     ("trace", LevelFilter::Trace),
 ];
 
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// `key=value`, for people and for what reads journals.
+    #[default]
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Which draft's numbering of the ops is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
@@ -81,6 +91,8 @@ pub struct Config {
     pub dialect: Dialect,
     /// The most talkative level that is logged.
     pub log: LevelFilter,
+    /// How its lines are written.
+    pub log_format: LogFormat,
     /// Bounds, with their defaults where the file says nothing.
     pub limits: Limits,
     /// What the operator should be told at start.
@@ -113,6 +125,7 @@ impl Default for Config {
             names: Names::default(),
             dialect: Dialect::default(),
             log: LevelFilter::Info,
+            log_format: LogFormat::default(),
             limits: Limits::default(),
             remarks: Vec::new(),
         }
@@ -180,6 +193,8 @@ impl Config {
         let dialects = [("auto", Dialect::Auto), ("2018", Dialect::Draft2018), ("2020", Dialect::Draft2020)];
         let dialect = fields.get("dialect").map(|at| at.word(&dialects)).transpose()?.unwrap_or_default();
         let log = fields.get("log").map(|at| at.word(&LOG_LEVELS)).transpose()?;
+        let formats = [("logfmt", LogFormat::Logfmt), ("json", LogFormat::Json)];
+        let log_format = fields.get("log_format").map(|at| at.word(&formats)).transpose()?.unwrap_or_default();
         let limits = fields.get("limits").map(|at| Limits::read(&at)).transpose()?.unwrap_or_default();
         let ntp = fields.get("ntp").as_ref().map(pass_over_ntp).transpose()?;
         fields.finish()?;
@@ -198,6 +213,7 @@ impl Config {
             names,
             dialect,
             log: log.unwrap_or(standard.log),
+            log_format,
             limits,
             remarks,
         })

@@ -100,6 +100,17 @@ impl Cx<'_> {
         self.journal.touch(node, self.now.mono);
     }
 
+    /// What the log calls a user.
+    pub(super) fn name_of(&self, user: UserNo) -> String {
+        self.ledger.user(user).uid().short()
+    }
+
+    /// Where a link comes from, for the log.
+    pub(super) fn origin(&self, link: LinkId) -> String {
+        let from = self.sessions.get(link).and_then(|session| session.from);
+        from.map_or_else(|| "local".to_owned(), |address| address.to_canonical().to_string())
+    }
+
     /// The user who makes a request.
     pub(super) fn user(&self, me: Me) -> &User {
         self.ledger.user(me.user)

@@ -152,7 +152,7 @@ impl Relay {
             Input::Request { link, request, dialect, body } => self.request(link, request, dialect, body, now, out),
             Input::Body { link, octets } => self.body(link, octets, now, out),
             Input::Broken { link, fault } => {
-                log::log!(self.level_for(link), "{link}: {fault:?}");
+                log::log!(self.level_for(link), link = link.generation; "the peer breaks the protocol: {fault:?}");
                 self.refuse(link, Reason::of(&fault), now, out);
             }
             Input::Blocked { link } => self.output(link, Output::Blocked(now.mono)),
@@ -331,9 +331,9 @@ impl Relay {
         let Some(session) = self.sessions.get(link) else { return };
         match session.state {
             State::Closing(_) => return,
-            State::Greeting => log::debug!("{link} ends: {reason} (not told: it never said which revision it speaks)"),
+            State::Greeting => log::debug!(link = link.generation; "the link ends: {reason} (not told: it never said which revision it speaks)"),
             State::Anonymous | State::LoggedIn(_) => {
-                log::log!(self.level_for(link), "{link} ends: {reason}");
+                log::log!(self.level_for(link), link = link.generation; "the link ends: {reason}");
                 return ops::end_link(&mut self.cx(now, out), link, Some(reason));
             }
         }
@@ -361,7 +361,7 @@ impl Relay {
             session.armed = None;
             match session.due(now.mono, &self.settings.timeouts) {
                 Due::Cut(why) => {
-                    log::log!(level, "{link} ends: {why}");
+                    log::log!(level, link = link.generation; "the link ends: {why}");
                     self.depart(link, now, out);
                     self.sessions.close(link);
                     out.push(Effect::Cut { link });

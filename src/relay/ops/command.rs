@@ -107,7 +107,7 @@ fn set_role(cx: &mut Cx<'_>, user: UserNo, role: Role) -> Answer {
     if record.role != role {
         record.role = role;
         super::account::write_user(cx, record);
-        log::info!("the operator has given user {} the role {}", user.0, role.word());
+        log::info!(user = cx.name_of(user), role = role.word(); "the operator has changed a role");
     }
     if role == Role::Suspended {
         end_link_of(cx, user, Reason::Suspended);
@@ -120,7 +120,7 @@ fn set_admin(cx: &mut Cx<'_>, user: UserNo, admin: bool) -> Answer {
     if record.admin != admin {
         record.admin = admin;
         super::account::write_user(cx, record);
-        log::info!("the operator has made user {} {}", user.0, if admin { "an administrator" } else { "no administrator any more" });
+        log::info!(user = cx.name_of(user), admin = admin; "the operator has changed who is an administrator");
     }
     Answer::Done
 }

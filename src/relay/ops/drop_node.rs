@@ -41,12 +41,12 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, node: &str, of: Option<&str>) -> Outc
 /// Drops a device. The link of the one that `asks` stays for the answer.
 pub(super) fn drop_node(cx: &mut Cx<'_>, owner: UserNo, no: NodeNo, asks: Option<NodeNo>) -> Posted {
     if let Some(link) = cx.online.link(no).filter(|_| asks != Some(no)) {
-        log::info!("{link} ends: its node was dropped");
+        log::info!(link = link.generation; "the link ends: its node was dropped");
         login::depart(cx, link);
         cx.sessions.close(link);
         cx.out.push(Effect::Cut { link });
     }
-    log::info!("user {} has node {} no longer", owner.0, no.0);
+    log::info!(user = cx.name_of(owner), node = no.0; "a node was dropped");
     let mut user = cx.ledger.user(owner).to_record();
     let label = user.nodes.iter().find(|node| node.no == no).map(|node| node.label.clone()).unwrap_or_default();
     user.nodes.retain(|node| node.no != no);
