@@ -42,7 +42,7 @@ impl Relay {
         thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let mut relay = Relay { directory, child, lines, address: String::new() };
         let line = relay.line("take the address =");
-        relay.address = line.split_once("address =").unwrap().1.trim().to_owned();
+        relay.address = line.split_once("address =").unwrap().1.trim_end_matches('"').to_owned();
         relay.line("ready");
         relay
     }
