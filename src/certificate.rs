@@ -7,7 +7,7 @@
 //! it, so that the fingerprint stays what members have seen. What keeps the relay from starting is a [`ConfigError`]; what
 //! clients may stumble over (expiry, a name that is missing, a key that others can read) is a [`Remark`].
 //!
-//! Not here: renewal while the relay runs, revocation, client certificates, and the choice among several by the name that
+//! Not here: when to look for a renewed one (the server does), revocation, client certificates, and the choice among several by the name that
 //! a client asks for.
 
 mod chain;
@@ -35,6 +35,9 @@ pub use own::{OWN_CHAIN, OWN_KEY};
 
 /// A certificate that ends within this is remarked: those of most authorities are renewed a month before.
 const ENDS_SOON: Duration = Duration::days(14);
+
+/// What TMTP is called where several protocols share a port.
+pub const ALPN: &[u8] = b"tmtp";
 
 /// A certificate, checked, and ready to serve.
 pub struct Certificate {
@@ -188,7 +191,7 @@ pub fn load(paths: &CertificatePaths, now: Wall) -> Result<Certificate, ConfigEr
 
 impl Certificate {
     /// TLS 1.3 and 1.2 with this certificate; session tickets, so that a returning client is cheap; no early data, which
-    /// could be replayed; no ALPN, because client programs offer none.
+    /// could be replayed. Who offers protocols (ALPN) must offer `tmtp`; existing client programs offer none, and are taken.
     ///
     /// # Errors
     /// When the key is not the certificate's, or is of a kind that TLS has no use for.
@@ -199,6 +202,7 @@ impl Certificate {
         let mut config = builder.with_no_client_auth().with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(refused)?;
         config.ticketer = provider::ticketer().map_err(refused)?;
         config.max_early_data_size = 0;
+        config.alpn_protocols = vec![ALPN.to_vec()];
         config.ignore_client_order = true;
         // A device comes back on one link, and gets the next ticket then.
         config.send_tls13_tickets = 1;

@@ -11,7 +11,7 @@ use log::LevelFilter;
 
 use crate::base::Wall;
 use crate::config::{LOG_LEVELS, Overrides};
-use crate::limits::{AHEAD_MAX, INVITE_USES_MAX};
+use crate::limits::{AHEAD_MAX, DRAIN_MAX, INVITE_USES_MAX};
 use crate::record::{Mode, Role};
 
 /// A private message relay: TMTP over TLS, nothing lost.
@@ -80,6 +80,32 @@ pub enum Command {
 /// What a relay is told. Whom it is about is named by uid or alias: what has 32 characters of the uids' alphabet is a uid.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Order {
+    /// Tell how the relay fares
+    Status,
+    /// Show how the relay fares, and how fast, again and again until interrupted
+    Top {
+        /// How often
+        #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        every: u64,
+        /// So often, and then no more; without it for ever
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        count: Option<u64>,
+    },
+    /// Log this much, until a restart or a reload
+    #[command(name = "log")]
+    Log {
+        /// How much
+        #[arg(value_name = "LEVEL", value_parser = log_level(), ignore_case = true)]
+        level: LevelFilter,
+    },
+    /// Read the configuration and the certificates again, all of it or nothing
+    Reload,
+    /// Let nobody in any more, let deliveries finish, and stop
+    Drain {
+        /// Stop after so long in any case [default: 60]
+        #[arg(long = "timeout", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=DRAIN_MAX.as_secs()))]
+        seconds: Option<u64>,
+    },
     /// Change who may register, whatever the configuration says, until that says something else
     Register {
         /// Who: whoever wants to, who has a code, or nobody

@@ -6,6 +6,8 @@
 
 mod lines;
 mod request;
+mod status;
+mod top;
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -20,6 +22,7 @@ use crate::store::StoreError;
 
 pub use lines::lines;
 pub use request::{invite, order};
+pub use top::top;
 
 /// How long a relay may take to answer: it may be reading its log, or waiting for a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +34,8 @@ pub enum Failure {
     Run(RunError),
     /// There is somebody to ask, who does not answer.
     Silent(ConfigError),
+    /// It was refused; a sentence.
+    Refused(String),
 }
 
 impl Failure {
@@ -39,6 +44,7 @@ impl Failure {
         match self {
             Failure::Run(error) => error.exit_status(),
             Failure::Silent(_) => 6,
+            Failure::Refused(_) => 1,
         }
     }
 }
@@ -48,6 +54,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Run(error) => error.fmt(f),
             Failure::Silent(error) => error.fmt(f),
+            Failure::Refused(sentence) => f.write_str(sentence),
         }
     }
 }

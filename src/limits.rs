@@ -38,6 +38,12 @@ pub const REDELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(30);
 /// A link on which nothing could be written for this long is closed.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A TCP connection without traffic is probed by the system after this long: members' own pulses come more often.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// The time between two probes.
+pub const KEEPALIVE_STEP: Duration = Duration::from_secs(15);
+/// After so many without an answer the connection is dead: two minutes in all, as for a link that is silent.
+pub const KEEPALIVE_PROBES: u32 = 4;
 /// The most plaintext that fits a TLS record (RFC 8446, section 5.1).
 pub const TLS_RECORD_MAX: usize = 16384;
 
@@ -81,6 +87,14 @@ pub const TURN_ACCEPTS_MAX: usize = 64;
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 /// What strangers bring about is told in sum, at most this often: else they could fill a disk with our log.
 pub const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// So often it is looked whether certificates were renewed.
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
+/// So often a relay that drains looks whether all deliveries are acknowledged.
+pub const DRAIN_LOOK: Duration = Duration::from_millis(100);
+/// How long that may take unless the operator says otherwise: as an unacknowledged delivery is repeated after 30 s, one repetition.
+pub const DRAIN_DEFAULT: Duration = Duration::from_secs(60);
+/// The longest time for it that can be asked for.
+pub const DRAIN_MAX: Duration = Duration::from_secs(3600);
 /// Lines about links that the log takes in [`LOG_PERIOD`]: members could fill a disk with them. Some 60 kB, 500 MB a day at most.
 pub const LOG_LINES_PER_PERIOD: u32 = 500;
 /// The time over which these lines are counted.
@@ -190,6 +204,29 @@ pub const GROUP_MEMBERS_DEFAULT: usize = 10_000;
 pub const GROUPS_DEFAULT: usize = 1000;
 /// Default of the wrong invite codes that are heard from one address in an hour.
 pub const WRONG_CODES_DEFAULT: usize = 10;
+/// Default of the failed logins from one address in an hour that are answered at once: a device that was dropped tries again and again, and
+/// its owner's others should not suffer.
+pub const FAILED_LOGINS_DEFAULT: usize = 5;
+/// The first one after those is answered so much later, the next after twice as long.
+pub const LOGIN_DELAY_FIRST: Duration = Duration::from_millis(250);
+/// The longest of these delays: it must fit the time that there is to log in.
+pub const LOGIN_DELAY_MAX: Duration = Duration::from_secs(4);
+/// Default of the octets a second with which a request must come: the slowest mobile network has ten times as much.
+pub const UPLOAD_RATE_DEFAULT: u64 = 100;
+/// The highest pace that can be demanded.
+pub const UPLOAD_RATE_MAX: u64 = 1 << 20;
+/// Over this time the pace of a request is judged, so that a link may stand still for a while.
+pub const UPLOAD_PERIOD: Duration = Duration::from_secs(60);
+/// Default of the links at one time: 225 MiB of memory if all are idle.
+pub const LINKS_DEFAULT: usize = 50_000;
+/// The most links that can be configured.
+pub const LINKS_MAX: usize = 1_000_000;
+/// Links from one address unless the operator says otherwise: a school behind one address, each pupil with two devices.
+pub const LINKS_PER_ADDRESS_DEFAULT: usize = 256;
+/// New links a second unless the operator says otherwise: their handshakes take a tenth of a processor, or two.
+pub const HANDSHAKES_DEFAULT: u32 = 500;
+/// The most new links a second that can be configured.
+pub const HANDSHAKES_MAX: u32 = 100_000;
 /// Names that nobody but administrators may have unless the operator says otherwise: those that mail and the web reserve.
 pub const RESERVED_NAMES: [&str; 4] = ["administrator", "hostmaster", "postmaster", "webmaster"];
 /// The most failed pings in a row, wrong codes and members' codes that can be configured, as for pings.

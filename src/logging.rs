@@ -34,7 +34,8 @@ pub fn begin(level: LevelFilter, format: LogFormat) {
                 Admission::Granted { left_out } => left_out,
             };
             if left_out > 0 {
-                let sentence = format_args!("{left_out} lines about links were left out, more than {LOG_LINES_PER_PERIOD} in {LOG_PERIOD:?}");
+                let sentence =
+                    format_args!("{left_out} lines about links were left out, more than {LOG_LINES_PER_PERIOD} in {LOG_PERIOD:?}");
                 writeln!(out, "{}", style.line(&Record::builder().level(Level::Warn).args(sentence).build(), now))?;
             }
             writeln!(out, "{}", style.line(record, now))
@@ -216,7 +217,8 @@ mod tests {
 
     fn line(format: LogFormat, journal: bool, level: Level, msg: &str, keys: &[(&str, &str)]) -> String {
         let keys: Vec<(&str, &str)> = keys.to_vec();
-        Style { format, journal }.line(&Record::builder().level(level).key_values(&keys.as_slice()).args(format_args!("{msg}")).build(), at(7))
+        Style { format, journal }
+            .line(&Record::builder().level(level).key_values(&keys.as_slice()).args(format_args!("{msg}")).build(), at(7))
     }
 
     #[test]

@@ -6,11 +6,12 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use mnm::base::OsEntropy;
 use mnm::check::{self, Findings};
-use mnm::cli::{Cli, Command};
+use mnm::cli::{Cli, Command, Order};
 use mnm::config::{Config, Overrides};
 use mnm::ctl::{self, Failure};
 use mnm::logging;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             let request = ctl::invite(uses, expires, role, groups, Clock::start().now().wall);
             ask(&overrides, &request, json, !no_qr && io::stdout().is_terminal())
         }
+        Some(Command::Ctl { json: false, order: Order::Top { every, count } }) => top(&overrides, every, count),
         Some(Command::Ctl { json, order }) => ask(&overrides, &ctl::order(order, Clock::start().now().wall), json, false),
         None => relay(&overrides).map(|()| (Vec::new(), 0)).map_err(Failure::from),
     };
@@ -166,11 +168,16 @@ fn ask(overrides: &Overrides, request: &Request, json: bool, with_symbol: bool) 
     Ok((lines, status))
 }
 
+fn top(overrides: &Overrides, every: u64, count: Option<u64>) -> Answer {
+    ctl::top(&Config::load(overrides)?, Duration::from_secs(every), count)?;
+    Ok((Vec::new(), 0))
+}
+
 fn relay(overrides: &Overrides) -> Result<(), RunError> {
     let config = Config::load(overrides)?;
     logging::begin(config.log, config.log_format);
     for remark in &config.remarks {
         log::log!(remark.level, "{remark}");
     }
-    server::run(&config)
+    server::run_as_service(&config, Box::new(|| Config::load(overrides)))
 }

@@ -28,10 +28,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Where an outside crate may be named: files, or folders ending in `/`.
 const HOMES: &[(&str, &[&str])] = &[
-    ("mio", &["net/os.rs"]),
+    ("mio", &["net/os.rs", "net/os/"]),
     ("signal_hook", &["net/os.rs", "store/map.rs"]),
     ("signal_hook_mio", &["net/os.rs"]),
     ("rustls", &["net/layer/tls.rs", "certificate.rs", "certificate/"]),
+    ("listenfd", &["net/os/bound.rs"]),
+    ("landlock", &["server/confinement.rs"]),
+    ("sd_notify", &["server/manager.rs"]),
     ("memmap2", &["store/map.rs"]),
     ("getrandom", &["base/entropy.rs"]),
     ("slab", &["server/mod.rs"]),

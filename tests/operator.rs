@@ -121,7 +121,7 @@ fn surplus_connections_are_turned_away_and_the_rest_goes_on() {
         thread::spawn(move || simclient::run(&simclient::Options::read(args.split_whitespace())))
     };
     for _ in 0..4 {
-        relay.line("registered user");
+        relay.line("msg=registered");
     }
     let surplus: Vec<TcpStream> = (0..20).map(|_| relay.connect()).collect();
     for mut link in surplus {

@@ -5,11 +5,13 @@
 mod entropy;
 mod ids;
 mod invite_code;
+mod source;
 mod text;
 mod time;
 
 pub use entropy::{Entropy, OsEntropy};
 pub use ids::{GroupNo, LinkId, NODE_SECRET_BYTES, NodeDigest, NodeNo, NodeSecret, Seq, UID_BYTES, Uid, UserNo};
 pub use invite_code::{CODE_ALPHABET, CODE_CHARS, InviteCode};
+pub use source::Source;
 pub use text::{BASE32_ALPHABET, base32_decode, base32_encode};
 pub use time::{Mono, Wall};

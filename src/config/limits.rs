@@ -47,6 +47,17 @@ pub struct Limits {
     pub member_invites: usize,
     /// Wrong invite codes that are heard from one address in an hour; 1 to [`limits::COUNTS_MAX`].
     pub wrong_codes_per_hour: usize,
+    /// Links at one time; 1 to [`limits::LINKS_MAX`].
+    pub links_max: usize,
+    /// Links from one address; 1 to [`limits::LINKS_MAX`]. `None`: [`limits::LINKS_PER_ADDRESS_DEFAULT`], but not for this machine's own.
+    pub links_per_address: Option<usize>,
+    /// New links a second; 1 to [`limits::HANDSHAKES_MAX`]. `None`: [`limits::HANDSHAKES_DEFAULT`], without this machine's own.
+    pub handshakes_per_second: Option<u32>,
+    /// Failed logins from one address in an hour that are answered at once; 0 to [`limits::COUNTS_MAX`]. `None`:
+    /// [`limits::FAILED_LOGINS_DEFAULT`], but not for this machine's own.
+    pub failed_logins: Option<usize>,
+    /// Octets a second that a request must come with; 0 (at any pace) to [`limits::UPLOAD_RATE_MAX`].
+    pub upload_min_bytes_per_s: u64,
     /// From the connect to the end of Login or Register; `login_timeout_s`.
     pub login_timeout: Duration,
     /// A link that sends nothing for this long is closed; `idle_timeout_s`.
@@ -80,6 +91,11 @@ impl Default for Limits {
             nodes_per_member: limits::NODES_MAX,
             member_invites: 0,
             wrong_codes_per_hour: limits::WRONG_CODES_DEFAULT,
+            links_max: limits::LINKS_DEFAULT,
+            links_per_address: None,
+            handshakes_per_second: None,
+            failed_logins: None,
+            upload_min_bytes_per_s: limits::UPLOAD_RATE_DEFAULT,
             login_timeout: limits::LOGIN_TIMEOUT,
             idle_timeout: limits::IDLE_TIMEOUT,
             redelivery_timeout: limits::REDELIVERY_TIMEOUT,
@@ -110,6 +126,13 @@ impl Limits {
             nodes_per_member: count(fields, "nodes_per_member", 1, limits::NODES_MAX)?.unwrap_or(standard.nodes_per_member),
             member_invites: count(fields, "member_invites", 0, limits::COUNTS_MAX)?.unwrap_or(standard.member_invites),
             wrong_codes_per_hour: count(fields, "wrong_codes_per_hour", 1, limits::COUNTS_MAX)?.unwrap_or(standard.wrong_codes_per_hour),
+            links_max: count(fields, "links_max", 1, limits::LINKS_MAX)?.unwrap_or(standard.links_max),
+            links_per_address: count(fields, "links_per_address", 1, limits::LINKS_MAX)?,
+            // The cast cannot cut: the range ends at a u32.
+            handshakes_per_second: integer(fields, "handshakes_per_second", 1..=u64::from(limits::HANDSHAKES_MAX))?.map(|n| n as u32),
+            failed_logins: count(fields, "failed_logins", 0, limits::COUNTS_MAX)?,
+            upload_min_bytes_per_s: integer(fields, "upload_min_bytes_per_s", 0..=limits::UPLOAD_RATE_MAX)?
+                .unwrap_or(standard.upload_min_bytes_per_s),
             login_timeout: seconds(fields, "login_timeout_s")?.unwrap_or(standard.login_timeout),
             idle_timeout: seconds(fields, "idle_timeout_s")?.unwrap_or(standard.idle_timeout),
             redelivery_timeout: seconds(fields, "redelivery_timeout_s")?.unwrap_or(standard.redelivery_timeout),
@@ -121,6 +144,41 @@ impl Limits {
         fields.finish()?;
         Ok(read)
     }
+    /// Every limit with its full key and its value as text, and whether it can be changed while the relay runs.
+    pub(super) fn entries(&self) -> Vec<(&'static str, String, bool)> {
+        vec![
+            ("limits.message_max_bytes", self.message_max_bytes.to_string(), true),
+            ("limits.recipients_max", self.recipients_max.to_string(), true),
+            ("limits.window_deliveries", self.window_deliveries.to_string(), true),
+            ("limits.pings_per_day", self.pings_per_day.to_string(), true),
+            ("limits.failed_pings", self.failed_pings.to_string(), true),
+            ("limits.queue_messages", self.queue_messages.to_string(), true),
+            ("limits.queue_bytes", self.queue_bytes.to_string(), true),
+            ("limits.group_members", self.group_members.to_string(), true),
+            ("limits.groups_per_member", self.groups_per_member.to_string(), true),
+            ("limits.aliases_per_member", self.aliases_per_member.to_string(), true),
+            ("limits.nodes_per_member", self.nodes_per_member.to_string(), true),
+            ("limits.member_invites", self.member_invites.to_string(), true),
+            ("limits.wrong_codes_per_hour", self.wrong_codes_per_hour.to_string(), true),
+            ("limits.links_max", self.links_max.to_string(), true),
+            ("limits.links_per_address", or_default(self.links_per_address), true),
+            ("limits.handshakes_per_second", or_default(self.handshakes_per_second), true),
+            ("limits.failed_logins", or_default(self.failed_logins), true),
+            ("limits.upload_min_bytes_per_s", self.upload_min_bytes_per_s.to_string(), true),
+            ("limits.login_timeout_s", self.login_timeout.as_secs_f64().to_string(), true),
+            ("limits.idle_timeout_s", self.idle_timeout.as_secs_f64().to_string(), true),
+            ("limits.redelivery_timeout_s", self.redelivery_timeout.as_secs_f64().to_string(), true),
+            ("limits.takeover_silence_s", self.takeover_silence.as_secs_f64().to_string(), true),
+            ("limits.stall_timeout_s", self.stall_timeout.as_secs_f64().to_string(), true),
+            ("limits.linger_timeout_s", self.linger_timeout.as_secs_f64().to_string(), true),
+            ("limits.segment_bytes", self.segment_bytes.to_string(), false),
+        ]
+    }
+}
+
+/// A value that stands for ours where none is given.
+fn or_default<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "not given".to_owned(), |value| value.to_string())
 }
 
 fn count(fields: &mut Fields<'_>, name: &'static str, least: usize, most: usize) -> Result<Option<usize>, ConfigError> {

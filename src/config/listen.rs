@@ -16,6 +16,10 @@ const FORM: &str = "host:port, [v6 address]:port or :port";
 /// One address to listen on.
 #[derive(Debug, Clone)]
 pub struct Listen {
+    /// A socket in the file system, instead of an address of the Internet: then `host` is empty and `port` 0.
+    pub unix: Option<PathBuf>,
+    /// Whether links speak TLS. Without it only on a socket in the file system, where a program beside the relay has ended TLS already.
+    pub tls: bool,
     /// Host name or address, an IPv6 address without its brackets; empty for all interfaces.
     pub host: String,
     /// 0 lets the system choose.
@@ -29,7 +33,8 @@ pub struct Listen {
 /// Two are equal when they mean the same, wherever it was said.
 impl PartialEq for Listen {
     fn eq(&self, other: &Listen) -> bool {
-        (&self.host, self.port, &self.certificate) == (&other.host, other.port, &other.certificate)
+        let parts = |listen: &Listen| (listen.unix.clone(), listen.tls, listen.host.clone(), listen.port, listen.certificate.clone());
+        parts(self) == parts(other)
     }
 }
 
@@ -48,7 +53,7 @@ impl Default for Listen {
     /// `127.0.0.1:8443`: nobody but this machine hears a relay that nobody configured, and no privilege is needed.
     fn default() -> Listen {
         let said = ("the built-in defaults".into(), "listen.laddr".into());
-        Listen { host: Ipv4Addr::LOCALHOST.to_string(), port: 8443, certificate: None, said }
+        Listen { unix: None, tls: true, host: Ipv4Addr::LOCALHOST.to_string(), port: 8443, certificate: None, said }
     }
 }
 
@@ -61,7 +66,7 @@ impl Listen {
         let said = ("command line".to_string(), "--listen".to_string());
         let wrong = |trouble| ConfigError::new(&said.0, format!("--listen {trouble}"), format!("expected {FORM}"));
         let (host, port) = split(text).map_err(wrong)?;
-        Ok(Listen { host, port, certificate, said })
+        Ok(Listen { unix: None, tls: true, host, port, certificate, said })
     }
 
     /// Reads `listen`: one object or a list of them.
@@ -69,7 +74,8 @@ impl Listen {
         let mut all: Vec<Listen> = Vec::new();
         for item in at.one_or_more("{\"laddr\": \"host:port\"}")? {
             let listen = Listen::read(&item, base)?;
-            if let Some(earlier) = all.iter().find(|earlier| earlier.port != 0 && earlier.address() == listen.address()) {
+            let same = |earlier: &&Listen| (earlier.port != 0 || earlier.unix.is_some()) && earlier.address() == listen.address();
+            if let Some(earlier) = all.iter().find(same) {
                 return Err(item.error(format_args!("repeats {}", earlier.said.1), "list each address once"));
             }
             all.push(listen);
@@ -82,17 +88,32 @@ impl Listen {
 
     fn read(at: &At<'_>, base: &Path) -> Result<Listen, ConfigError> {
         let mut fields = at.fields()?;
-        fields.get("net").map(|at| at.word(&[("tcp", ())])).transpose()?;
+        let unix = fields.get("net").map(|at| at.word(&[("tcp", false), ("unix", true)])).transpose()?.unwrap_or_default();
         let laddr = fields.get("laddr");
         let chain = fields.get("certPath").map(|at| at.text("the path of a PEM file")).transpose()?;
         let key = fields.get("keyPath").map(|at| at.text("the path of a PEM file")).transpose()?;
+        let tls = fields.get("tls");
         fields.finish()?;
 
         let Some(laddr) = laddr else {
             return Err(at.error("lacks laddr", format!("expected {FORM}")));
         };
-        let wrong = |trouble| laddr.error(trouble, format!("expected {FORM}"));
-        let (host, port) = split(laddr.text(FORM)?).map_err(wrong)?;
+        let (unix, (host, port)) = match unix {
+            true => (Some(below(base, socket_path(&laddr)?)), (String::new(), 0)),
+            false => {
+                let wrong = |trouble| laddr.error(trouble, format!("expected {FORM}"));
+                (None, split(laddr.text(FORM)?).map_err(wrong)?)
+            }
+        };
+        let tls = match &tls {
+            Some(at) if !at.flag()? && unix.is_none() => {
+                let cure =
+                    "leave it out: members' secrets cross the network; only a socket of this machine (\"net\": \"unix\") may do without";
+                return Err(at.error("is false", cure));
+            }
+            Some(at) => at.flag()?,
+            None => true,
+        };
         let certificate = match (chain, key) {
             (Some(chain), Some(key)) => Some(CertificatePaths { chain: below(base, chain), key: below(base, key) }),
             (None, None) => None,
@@ -100,12 +121,12 @@ impl Listen {
             (None, Some(_)) => return Err(at.error("has keyPath without certPath", "give both, or neither for a self-signed certificate")),
         };
         let said = (at.file().display().to_string(), laddr.path().to_string());
-        Ok(Listen { host, port, certificate, said })
+        Ok(Listen { unix, tls, host, port, certificate, said })
     }
 
     /// Whether this means all interfaces.
     pub fn is_wildcard(&self) -> bool {
-        self.host.is_empty() || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified())
+        self.unix.is_none() && (self.host.is_empty() || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()))
     }
 
     /// Whether the host is a name, which may have several addresses.
@@ -113,12 +134,15 @@ impl Listen {
         !self.host.is_empty() && self.host.parse::<IpAddr>().is_err()
     }
 
-    /// The address as one would write it, `host:port`.
+    /// The address as one would write it, `host:port`, or `unix:PATH`.
     pub fn address(&self) -> String {
-        join(&self.host, self.port)
+        match &self.unix {
+            Some(path) => format!("unix:{}", path.display()),
+            None => join(&self.host, self.port),
+        }
     }
 
-    /// The addresses that may be bound; never empty.
+    /// The addresses of the Internet that may be bound; never empty, but for a socket in the file system.
     ///
     /// `:port` gives `[::]`, which takes IPv4 as well wherever the system has both, then `0.0.0.0` for where it has not.
     /// A host name gives all its addresses, IPv4 first; it is asked of the resolver here, which may take seconds.
@@ -126,6 +150,9 @@ impl Listen {
     /// # Errors
     /// When a host name has no address.
     pub fn candidates(&self) -> Result<Vec<SocketAddr>, ConfigError> {
+        if self.unix.is_some() {
+            return Ok(Vec::new());
+        }
         if self.host.is_empty() {
             return Ok(vec![(Ipv6Addr::UNSPECIFIED, self.port).into(), (Ipv4Addr::UNSPECIFIED, self.port).into()]);
         }
@@ -142,6 +169,10 @@ impl Listen {
     /// The sentence for a failure to bind, with what to do about it.
     pub fn bind_error(&self, error: &io::Error) -> ConfigError {
         let cure = match error.kind() {
+            ErrorKind::AddrInUse if self.unix.is_some() => {
+                "stop the program that listens there (another mnm?), or choose another path".into()
+            }
+            _ if self.unix.is_some() => "choose a path in a directory that is there and that the user that runs mnm may write to".into(),
             ErrorKind::AddrInUse => "stop the program that listens there (another mnm?), or choose another port".into(),
             ErrorKind::PermissionDenied if self.port < 1024 => {
                 "choose a port from 1024 up, or allow this one: setcap cap_net_bind_service=+ep on the mnm program".into()
@@ -169,6 +200,16 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.address())
     }
+}
+
+/// The path of a socket: the system takes no more than 107 octets (unix(7)).
+fn socket_path<'a>(at: &At<'a>) -> Result<&'a str, ConfigError> {
+    const EXPECTED: &str = "the path of a socket, as \"/run/mnm/mnm.sock\"";
+    let path = at.text(EXPECTED)?;
+    if path.len() > 107 || path.contains('\0') {
+        return Err(at.error(format_args!("has {} octets", path.len()), "expected a path of at most 107 octets without NUL"));
+    }
+    Ok(path)
 }
 
 /// `host:port`, an IPv6 address in brackets.

@@ -4,11 +4,12 @@
 //! is; `#` keys are comments, keys match without regard to case, and everything has a default. A mistake stops the start
 //! with one sentence ([`ConfigError`]); what is merely worth knowing becomes a [`Remark`].
 //!
-//! Read once, at start. Not here: reloading while the relay runs, environment variables, and any reading of the
-//! certificates that are named (see [`crate::certificate`]).
+//! Read at start, and again when the operator says so: `differences` tells what that would change. Not here: environment variables, and any
+//! reading of the certificates that are named (see [`crate::certificate`]).
 
 mod auth;
 mod data;
+mod differences;
 mod error;
 mod limits;
 mod listen;
@@ -24,6 +25,7 @@ use log::LevelFilter;
 
 pub use auth::AuthBy;
 pub use data::DataPlace;
+pub use differences::Difference;
 pub use error::{ConfigError, Remark};
 pub use limits::Limits;
 pub use listen::{CertificatePaths, Listen, join};

@@ -1,5 +1,7 @@
 //! What an answer says, in words for a person.
 
+use super::status;
+use crate::server::Changes;
 use crate::server::control::{Member, Node, Reply, Request, Who};
 
 /// The lines. `symbol` makes the QR symbol of a code, where one is wanted.
@@ -19,6 +21,11 @@ pub fn lines(request: &Request, reply: &Reply, symbol: Option<fn(&str) -> Vec<St
             "A device logs in with these two; the nodeid is told this once.".to_owned(),
         ],
         Reply::Member(member) => about(member),
+        Reply::Status(status) => status::lines(status),
+        Reply::Reloaded(changes) => reloaded(changes),
+        Reply::Draining { seconds } => {
+            vec![format!("Nobody is let in any more; the relay stops when all deliveries are acknowledged, or in {seconds} seconds.")]
+        }
         Reply::Done { .. } => vec![done(request)],
     }
 }
@@ -58,8 +65,20 @@ fn done(request: &Request) -> String {
         Request::Admin { whom, on: true } => format!("{}: an administrator", name(whom)),
         Request::Admin { whom, on: false } => format!("{}: no administrator", name(whom)),
         Request::DropNode { whom, node } => format!("{}: node {node} is dropped", name(whom)),
-        Request::Invite { .. } | Request::Member { .. } | Request::NewNode { .. } => "done".to_owned(),
+        Request::Log { level } => format!("log: {level}, until a restart or a reload"),
+        Request::Invite { .. }
+        | Request::Member { .. }
+        | Request::NewNode { .. }
+        | Request::Status
+        | Request::Reload
+        | Request::Drain { .. } => "done".to_owned(),
     }
+}
+
+fn reloaded(changes: &Changes) -> Vec<String> {
+    let told = |words: &str, list: &[String]| list.iter().map(|line| format!("{words}: {line}")).collect::<Vec<_>>();
+    let lines = [told("changed", &changes.changed), told("after a restart", &changes.restart)].concat();
+    if lines.is_empty() { vec!["nothing has changed".to_owned()] } else { lines }
 }
 
 fn name(whom: &Who) -> &str {

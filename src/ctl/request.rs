@@ -28,6 +28,10 @@ pub fn order(order: Order, now: Wall) -> Request {
         Order::Role { who: whom, role } => Request::Role { whom: who(whom), role: role.word().to_owned() },
         Order::Admin { who: whom, on } => Request::Admin { whom: who(whom), on },
         Order::DropNode { who: whom, node } => Request::DropNode { whom: who(whom), node },
+        Order::Status | Order::Top { .. } => Request::Status,
+        Order::Log { level } => Request::Log { level: level.to_string().to_lowercase() },
+        Order::Reload => Request::Reload,
+        Order::Drain { seconds } => Request::Drain { seconds },
         Order::NewNode { who: whom, label } => Request::NewNode { whom: who(whom), label },
     }
 }

@@ -1,20 +1,25 @@
 //! The operating system's side of the loop: readiness, accepting, signals. The only file that knows mio.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
-use std::os::unix::net::UnixListener as StdUnixListener;
-use std::path::Path;
+mod bound;
+mod socket;
+
+use std::fs::{self, File};
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener};
 use mio::{Events, Interest, Poll, Token};
-use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+pub use bound::{Bound, LocalBound};
+pub use socket::{LocalSocket, PeerSocket};
+
 use super::descriptors::is_out_of_descriptors;
-use super::link::Socket;
+use bound::Kind;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -26,42 +31,6 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const LOCAL: Token = Token(usize::MAX - 2);
 /// How long to leave a listener alone after the system had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// A TCP connection.
-#[derive(Debug)]
-pub struct TcpSocket(TcpStream);
-
-impl Socket for TcpSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.write(octets)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
-    }
-}
-
-/// A connection from this machine, through a socket in the file system.
-#[derive(Debug)]
-pub struct LocalSocket(UnixStream);
-
-impl Socket for LocalSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.write(octets)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
-    }
-}
 
 /// Something that can be done without waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,8 +61,8 @@ pub enum Ready {
 /// What accepting gave.
 #[derive(Debug)]
 pub enum Accepted {
-    /// A connection, and from where.
-    Socket(TcpSocket, SocketAddr),
+    /// A connection, and from where if that is an address of the Internet.
+    Socket(PeerSocket, Option<IpAddr>),
     /// Nobody is waiting.
     Nobody,
     /// The system has no descriptor left.
@@ -107,51 +76,46 @@ pub enum Accepted {
     },
 }
 
-/// A listening socket.
-#[derive(Debug)]
-pub struct Bound {
-    listener: StdListener,
+/// A listener that is watched.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, Option<PathBuf>),
 }
 
-impl Bound {
-    /// Listens on an address; port 0 lets the system choose.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn new(address: SocketAddr) -> io::Result<Bound> {
-        let listener = StdListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(Bound { listener })
+impl Listener {
+    fn over(Bound(kind): Bound) -> Listener {
+        match kind {
+            Kind::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)),
+            Kind::Unix(listener, path) => Listener::Unix(UnixListener::from_std(listener), path),
+        }
     }
 
-    /// Where it listens in fact.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Listener::Tcp(listener) => listener,
+            Listener::Unix(listener, _) => listener,
+        }
+    }
+
+    fn accept(&self) -> io::Result<(PeerSocket, Option<IpAddr>)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                // Without it acks would wait for the peer's delayed TCP ack.
+                let _ = stream.set_nodelay(true);
+                Ok((PeerSocket::Tcp(stream), Some(peer.ip())))
+            }
+            Listener::Unix(listener, _) => Ok((PeerSocket::Unix(listener.accept()?.0), None)),
+        }
     }
 }
 
-/// A listening socket in the file system, for this user alone.
-#[derive(Debug)]
-pub struct LocalBound {
-    listener: StdUnixListener,
-}
-
-impl LocalBound {
-    /// Makes the socket, which must not be there.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn new(path: &Path) -> io::Result<LocalBound> {
-        // Changed afterwards, its mode would let others in for a moment. The mask is the whole process's, which has one thread.
-        let before = rustix::process::umask(Mode::from_raw_mode(0o177));
-        let bound = StdUnixListener::bind(path);
-        rustix::process::umask(before);
-        let listener = bound?;
-        listener.set_nonblocking(true)?;
-        Ok(LocalBound { listener })
+/// Nobody will listen at a path of ours any more.
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, Some(path)) = self {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -159,7 +123,7 @@ impl LocalBound {
 pub struct Poller {
     poll: Poll,
     events: Events,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     local: Option<UnixListener>,
     signals: Signals,
     /// Given up to accept, and at once refuse, a connection for which there is no descriptor: left in the
@@ -179,8 +143,8 @@ impl Poller {
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let mut listeners = Vec::new();
         for (i, bound) in bound.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(bound.listener);
-            poll.registry().register(&mut listener, Token(LISTENERS + i), Interest::READABLE)?;
+            let mut listener = Listener::over(bound);
+            poll.registry().register(listener.source(), Token(LISTENERS + i), Interest::READABLE)?;
             listeners.push(listener);
         }
         Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, signals, spare: spare() })
@@ -222,12 +186,10 @@ impl Poller {
     /// Accepts one connection. Call until nobody is waiting.
     pub fn accept(&mut self, listener: usize) -> Accepted {
         loop {
-            match self.listeners[listener].accept() {
-                Ok((stream, peer)) => {
-                    // Without it acks would wait for the peer's delayed TCP ack.
-                    let _ = stream.set_nodelay(true);
-                    return Accepted::Socket(TcpSocket(stream), peer);
-                }
+            // Once nobody is let in any more there may be an event still of who wanted to be.
+            let Some(accepted) = self.listeners.get(listener).map(Listener::accept) else { return Accepted::Nobody };
+            match accepted {
+                Ok((socket, from)) => return Accepted::Socket(socket, from),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::Nobody,
                 Err(error) if is_out_of_descriptors(&error) => {
                     // The system says so even when nobody is waiting.
@@ -251,8 +213,8 @@ impl Poller {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn watch(&mut self, socket: &mut TcpSocket, slot: usize) -> io::Result<()> {
-        self.poll.registry().register(&mut socket.0, Token(slot), Interest::READABLE | Interest::WRITABLE)
+    pub fn watch(&mut self, socket: &mut PeerSocket, slot: usize) -> io::Result<()> {
+        self.poll.registry().register(socket.source(), Token(slot), Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Watches a local listener, instead of any other.
@@ -287,9 +249,14 @@ impl Poller {
         self.poll.registry().register(&mut socket.0, Token(OPERATORS + slot), Interest::READABLE | Interest::WRITABLE)
     }
 
+    /// Lets no client in any more; links go on, and the operator may still knock.
+    pub fn close_doors(&mut self) {
+        self.listeners.clear();
+    }
+
     /// Stops listening; links go on, and so do the operator's connections.
     pub fn stop_listening(&mut self) {
-        self.listeners.clear();
+        self.close_doors();
         self.local = None;
     }
 }

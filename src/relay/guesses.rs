@@ -1,39 +1,31 @@
-//! Wrong invite codes, by where they come from. Never stored: a restart is not in the hands of who guesses.
+//! Wrong invite codes and failed logins, by where they come from. Never stored: a restart is not in the hands of who guesses.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
-use crate::base::Mono;
+use crate::base::{Mono, Source};
 use crate::limits::{WRONG_CODE_ADDRESSES, WRONG_CODE_MEMORY};
 
-/// One address, or a network that one party has as a whole: a /64 of IPv6.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Source(Option<Ipv6Addr>);
-
-impl Source {
-    fn of(from: Option<IpAddr>) -> Source {
-        Source(from.map(|address| match address.to_canonical() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64),
-        }))
-    }
-}
-
-/// When wrong codes came, by source: at most as many as are heard.
+/// When wrong guesses came, by source: at most as many as count.
 #[derive(Debug, Default)]
 pub(super) struct Guesses {
     at: BTreeMap<Source, Vec<Mono>>,
 }
 
 impl Guesses {
-    /// Whether another code is heard from there.
+    /// Whether another guess is heard from there.
     pub(super) fn hears(&self, from: Option<IpAddr>, most: usize, now: Mono) -> bool {
-        let counts = |at: &&Mono| now.since(**at) < WRONG_CODE_MEMORY;
-        self.at.get(&Source::of(from)).is_none_or(|at| at.iter().filter(counts).count() < most)
+        self.count(from, now) < most
     }
 
-    /// A wrong code came from there.
-    pub(super) fn note(&mut self, from: Option<IpAddr>, now: Mono) {
+    /// How many came from there in the last hour.
+    pub(super) fn count(&self, from: Option<IpAddr>, now: Mono) -> usize {
+        let counts = |at: &&Mono| now.since(**at) < WRONG_CODE_MEMORY;
+        self.at.get(&Source::of(from)).map_or(0, |at| at.iter().filter(counts).count())
+    }
+
+    /// A wrong one came from there. Of more than `most` the oldest are forgotten.
+    pub(super) fn note(&mut self, from: Option<IpAddr>, most: usize, now: Mono) {
         let source = Source::of(from);
         if !self.at.contains_key(&source) && self.at.len() >= WRONG_CODE_ADDRESSES {
             self.make_room(now);
@@ -41,6 +33,7 @@ impl Guesses {
         let at = self.at.entry(source).or_default();
         at.retain(|at| now.since(*at) < WRONG_CODE_MEMORY);
         at.push(now);
+        at.drain(..at.len().saturating_sub(most));
     }
 
     /// Forgets sources whose time is over, or else the one that was quiet for the longest.
@@ -64,12 +57,12 @@ mod tests {
         let at = |seconds: u64| Mono(seconds * 1_000_000_000);
         for n in 0..3 {
             assert!(guesses.hears(from("10.0.0.1"), 3, at(n)));
-            guesses.note(from("10.0.0.1"), at(n));
+            guesses.note(from("10.0.0.1"), 3, at(n));
         }
         assert!(!guesses.hears(from("10.0.0.1"), 3, at(3599)) && !guesses.hears(from("::ffff:10.0.0.1"), 3, at(10)));
         assert!(guesses.hears(from("10.0.0.2"), 3, at(10)) && guesses.hears(None, 3, at(10)));
         assert!(guesses.hears(from("10.0.0.1"), 3, at(3600)));
-        guesses.note(from("2001:db8::1"), at(0));
+        guesses.note(from("2001:db8::1"), 1, at(0));
         assert!(!guesses.hears(from("2001:db8::ffff:2"), 1, at(1)) && guesses.hears(from("2001:db8:0:1::1"), 1, at(1)));
     }
 
@@ -77,7 +70,7 @@ mod tests {
     fn many_sources_take_no_more_memory_than_some() {
         let mut guesses = Guesses::default();
         for n in 0..3 * WRONG_CODE_ADDRESSES as u32 {
-            guesses.note(Some(IpAddr::V4(n.into())), Mono(u64::from(n)));
+            guesses.note(Some(IpAddr::V4(n.into())), 1, Mono(u64::from(n)));
             assert!(guesses.at.len() <= WRONG_CODE_ADDRESSES);
         }
         let last = 3 * WRONG_CODE_ADDRESSES as u32;

@@ -31,7 +31,7 @@ pub use effect::Effect;
 pub use input::{Fault, Input, Now};
 pub use names::NameGuard;
 pub use session::Reason;
-pub use settings::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
+pub use settings::{LoginManners, Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
 use core::net::IpAddr;
 use std::time::Duration;
@@ -45,9 +45,9 @@ use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};
 use self::timers::Timers;
 use self::upload::Upload;
-use crate::base::{Entropy, LinkId, Mono, Seq};
+use crate::base::{Entropy, LinkId, Mono, Seq, Source};
 use crate::ledger::Ledger;
-use crate::limits::{CURSOR_BYTES_MAX, LOGIN_PATIENCE};
+use crate::limits::{CURSOR_BYTES_MAX, LOGIN_DELAY_FIRST, LOGIN_DELAY_MAX, LOGIN_PATIENCE, LOGIN_TIMEOUT};
 use crate::record::{Lane, Record};
 use crate::wire::{Dialect, Request};
 
@@ -62,6 +62,7 @@ pub struct Relay {
     timers: Timers,
     corks: Corks,
     guesses: Guesses,
+    failed_logins: Guesses,
     names: NameGuard,
     entropy: Box<dyn Entropy>,
 }
@@ -82,6 +83,7 @@ impl Relay {
             timers: Timers::default(),
             corks,
             guesses: Guesses::default(),
+            failed_logins: Guesses::default(),
             names,
             entropy,
         }
@@ -90,6 +92,16 @@ impl Relay {
     /// The facts.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Other settings from now on. What was decided under the old ones stays; a wait that has begun ends as it would have, or sooner.
+    ///
+    /// Other rules for look-alikes have all taken names looked at, half a second for a million.
+    pub fn configure(&mut self, settings: Settings) {
+        if settings.names != self.settings.names {
+            self.names = NameGuard::new(&settings.names, self.ledger.names());
+        }
+        self.settings = settings;
     }
 
     /// The newest binding record: what was decided so far may leave once it is durable.
@@ -132,6 +144,16 @@ impl Relay {
     /// How long to wait for that end: far less than the silence that gives a node away without it.
     pub fn login_patience(&self) -> Duration {
         LOGIN_PATIENCE.min(self.settings.timeouts.takeover / 4)
+    }
+
+    /// Devices that are here.
+    pub fn online_count(&self) -> usize {
+        self.sessions.iter().filter(|session| session.login().is_some()).count()
+    }
+
+    /// Deliveries that were sent and are not acked, on all links.
+    pub fn deliveries_in_flight(&self) -> usize {
+        self.sessions.iter().filter_map(|session| session.login()).map(|login| login.in_flight.len()).sum()
     }
 
     /// When to call with [`Input::Tick`] at the latest.
@@ -264,7 +286,7 @@ impl Relay {
 
     fn request(&mut self, link: LinkId, request: Request<'_>, dialect: Dialect, body: &[u8], now: Now, out: &mut Vec<Effect>) {
         let Some(session) = self.sessions.get_mut(link) else { return };
-        if matches!(session.state, State::Closing(_)) {
+        if matches!(session.state, State::Refused(_) | State::Closing(_)) {
             return;
         }
         session.dialect = dialect;
@@ -283,8 +305,9 @@ impl Relay {
     fn begin_upload(&mut self, link: LinkId, request: Request<'static>, now: Now, out: &mut Vec<Effect>) {
         let Some(me) = self.me(link) else { return };
         let refusal = ops::foresee(&mut self.cx(now, out), me, &request).err();
-        let upload = Upload::new(request, refusal, self.settings.chunk);
+        let upload = Upload::new(request, refusal, self.settings.chunk, now.mono);
         if let Some(session) = self.sessions.get_mut(link) {
+            self.timers.arm(&mut session.armed, link, upload.judged_at());
             session.upload = Some(Box::new(upload));
         }
     }
@@ -328,16 +351,42 @@ impl Relay {
 
     /// Ends a link with a reason, which only a TMTP client is told.
     fn refuse(&mut self, link: LinkId, reason: Reason, now: Now, out: &mut Vec<Effect>) {
+        if reason == Reason::LoginFailed && self.postpone(link, now) {
+            return;
+        }
         let Some(session) = self.sessions.get(link) else { return };
         match session.state {
-            State::Closing(_) => return,
-            State::Greeting => log::debug!(link = link.generation; "the link ends: {reason} (not told: it never said which revision it speaks)"),
+            State::Refused(_) | State::Closing(_) => return,
+            State::Greeting => {
+                log::debug!(link = link.generation; "the link ends: {reason} (not told: it never said which revision it speaks)")
+            }
             State::Anonymous | State::LoggedIn(_) => {
                 log::log!(self.level_for(link), link = link.generation; "the link ends: {reason}");
                 return ops::end_link(&mut self.cx(now, out), link, Some(reason));
             }
         }
         ops::end_link(&mut self.cx(now, out), link, None);
+    }
+
+    /// Puts off the answer to a failed login where many came from the same address before. Nobody else waits for it, and the link is
+    /// one of those that the address may have.
+    fn postpone(&mut self, link: LinkId, now: Now) -> bool {
+        let LoginManners { free, spares_own } = self.settings.login_manners;
+        let Some(session) = self.sessions.get_mut(link) else { return false };
+        let from = session.from;
+        if spares_own && Source::is_own(from) {
+            return false;
+        }
+        let before = self.failed_logins.count(from, now.mono);
+        // More of them would not make the delay any longer.
+        self.failed_logins.note(from, free + LOGIN_DELAYS, now.mono);
+        let Some(late) = before.checked_sub(free) else { return false };
+        let delay = LOGIN_DELAY_MAX.min(LOGIN_DELAY_FIRST * (1 << late.min(LOGIN_DELAYS)));
+        // In time for it to be told at all.
+        let at = now.mono.plus(delay).min(session.opened_at.plus(self.settings.timeouts.login));
+        session.state = State::Refused(at);
+        self.timers.arm(&mut session.armed, link, at);
+        true
     }
 
     /// Whoever was on the link is here no longer.
@@ -359,7 +408,15 @@ impl Relay {
                 continue;
             }
             session.armed = None;
-            match session.due(now.mono, &self.settings.timeouts) {
+            match session.due(now.mono, &self.settings.timeouts, self.settings.upload_rate) {
+                Due::Refusal => {
+                    log::debug!(link = link.generation; "the link ends: {}", Reason::LoginFailed);
+                    ops::end_link(&mut self.cx(now, out), link, Some(Reason::LoginFailed));
+                }
+                Due::Pace => {
+                    session.upload.iter_mut().for_each(|upload| upload.begin_period(now.mono));
+                    self.rearm(link, now);
+                }
                 Due::Cut(why) => {
                     log::log!(level, link = link.generation; "the link ends: {why}");
                     self.depart(link, now, out);
@@ -381,11 +438,24 @@ impl Relay {
             delivery.sent_at = now.mono;
             out.push(Effect::Deliver { link, after: self.journal.barrier, message: delivery.message, again: true });
         }
-        if let Due::Nothing(next) = session.due(now.mono, &self.settings.timeouts) {
-            self.timers.arm(&mut session.armed, link, next);
-        }
+        self.rearm(link, now);
+    }
+
+    fn rearm(&mut self, link: LinkId, now: Now) {
+        let Some(session) = self.sessions.get_mut(link) else { return };
+        let next = match session.due(now.mono, &self.settings.timeouts, self.settings.upload_rate) {
+            Due::Nothing(next) => next,
+            // It comes with the next tick.
+            Due::Refusal | Due::Pace | Due::Cut(_) | Due::Redelivery => now.mono,
+        };
+        self.timers.arm(&mut session.armed, link, next);
     }
 }
+
+/// So many doublings from the shortest delay of a failed login's answer to the longest.
+const LOGIN_DELAYS: usize = 4;
+const _: () = assert!(LOGIN_DELAY_FIRST.as_millis() << LOGIN_DELAYS == LOGIN_DELAY_MAX.as_millis());
+const _: () = assert!(LOGIN_DELAY_MAX.as_millis() < LOGIN_TIMEOUT.as_millis(), "there is time to tell it");
 
 /// Marks the last record of a batch.
 fn end_batch(effects: &mut [Effect]) {

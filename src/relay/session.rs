@@ -136,6 +136,8 @@ pub(super) enum State {
     Greeting,
     /// TmtpRev was said.
     Anonymous,
+    /// A login has failed, as too many from the same address before it: that is told at this time.
+    Refused(Mono),
     /// Register or Login went well.
     LoggedIn(LoggedIn),
     /// The last word is said; what still comes is not heard. Holds when that was.
@@ -153,7 +155,7 @@ impl State {
             (State::LoggedIn(_), Request::Register { .. } | Request::Login { .. }) => Err(Reason::AlreadyConnected),
             (State::LoggedIn(_), _) => Ok(()),
             (State::Greeting | State::Anonymous, _) => Err(Reason::Unauthenticated),
-            (State::Closing(_), _) => unreachable!("a closing link is not heard"),
+            (State::Refused(_) | State::Closing(_), _) => unreachable!("a link that ends is not heard"),
         }
     }
 }
@@ -188,6 +190,10 @@ pub(super) struct Session {
 pub(super) enum Due {
     /// Login, idle, stall or linger time is over.
     Cut(&'static str),
+    /// A failed login is to be told.
+    Refusal,
+    /// The pace of an upload was good: count anew.
+    Pace,
     /// Deliveries may have to be repeated.
     Redelivery,
     /// Nothing; ask again then.
@@ -210,8 +216,14 @@ impl Session {
     }
 
     /// What is due at `now`, or else when something may be.
-    pub(super) fn due(&self, now: Mono, timeouts: &Timeouts) -> Due {
+    pub(super) fn due(&self, now: Mono, timeouts: &Timeouts, upload_rate: u64) -> Due {
+        if let State::Refused(at) = self.state
+            && at <= now
+        {
+            return Due::Refusal;
+        }
         let (deadline, why) = match &self.state {
+            State::Refused(at) => (*at, "refused"),
             State::Greeting | State::Anonymous => (self.opened_at.plus(timeouts.login), "not logged in in time"),
             State::LoggedIn(_) => (self.heard_at.plus(timeouts.idle), "silent too long"),
             State::Closing(at) => (at.plus(timeouts.linger), "still open after the last word"),
@@ -230,6 +242,13 @@ impl Session {
         if let Some(at) = self.redelivery_at(timeouts) {
             if at <= now {
                 return Due::Redelivery;
+            }
+            next = next.min(at);
+        }
+        if let Some(upload) = &self.upload {
+            let at = upload.judged_at();
+            if at <= now {
+                return if upload.is_slow(upload_rate, now) { Due::Cut("sends a request too slowly") } else { Due::Pace };
             }
             next = next.min(at);
         }
@@ -260,14 +279,14 @@ impl Session {
     pub(super) fn login(&self) -> Option<&LoggedIn> {
         match &self.state {
             State::LoggedIn(login) => Some(login),
-            State::Greeting | State::Anonymous | State::Closing(_) => None,
+            State::Greeting | State::Anonymous | State::Refused(_) | State::Closing(_) => None,
         }
     }
 
     pub(super) fn login_mut(&mut self) -> Option<&mut LoggedIn> {
         match &mut self.state {
             State::LoggedIn(login) => Some(login),
-            State::Greeting | State::Anonymous | State::Closing(_) => None,
+            State::Greeting | State::Anonymous | State::Refused(_) | State::Closing(_) => None,
         }
     }
 }

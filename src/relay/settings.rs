@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::limits::{
-    ALIASES_MAX, CHUNK_BYTES, FAILED_PINGS_DEFAULT, GROUP_MEMBERS_DEFAULT, GROUPS_DEFAULT, IDLE_TIMEOUT, LINGER_TIMEOUT, LOGIN_TIMEOUT,
-    MESSAGE_MAX_DEFAULT, NAME_MIN_CHARS, NODES_MAX, PINGS_DEFAULT, QUEUE_BYTES_DEFAULT, QUEUE_MESSAGES_DEFAULT, REDELIVERY_TIMEOUT,
-    RESERVED_NAMES, STALL_TIMEOUT, TAKEOVER_SILENCE, WINDOW_DEFAULT, WRONG_CODES_DEFAULT,
+    ALIASES_MAX, CHUNK_BYTES, FAILED_LOGINS_DEFAULT, FAILED_PINGS_DEFAULT, GROUP_MEMBERS_DEFAULT, GROUPS_DEFAULT, IDLE_TIMEOUT,
+    LINGER_TIMEOUT, LOGIN_TIMEOUT, MESSAGE_MAX_DEFAULT, NAME_MIN_CHARS, NODES_MAX, PINGS_DEFAULT, QUEUE_BYTES_DEFAULT,
+    QUEUE_MESSAGES_DEFAULT, REDELIVERY_TIMEOUT, RESERVED_NAMES, STALL_TIMEOUT, TAKEOVER_SILENCE, UPLOAD_RATE_DEFAULT, WINDOW_DEFAULT,
+    WRONG_CODES_DEFAULT,
 };
 use crate::record::Mode;
 use crate::wire::Dialect;
@@ -113,6 +114,21 @@ impl Default for Quotas {
     }
 }
 
+/// When failed logins are answered late.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoginManners {
+    /// So many from one address in an hour are answered at once; of those that follow each waits twice as long as the one before.
+    pub free: usize,
+    /// Programs on this machine are never made to wait.
+    pub spares_own: bool,
+}
+
+impl Default for LoginManners {
+    fn default() -> LoginManners {
+        LoginManners { free: FAILED_LOGINS_DEFAULT, spares_own: true }
+    }
+}
+
 /// The relay's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -130,6 +146,10 @@ pub struct Settings {
     pub dialect: Dialect,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// When failed logins are answered late.
+    pub login_manners: LoginManners,
+    /// Octets a second that a request must come with, at least; 0: at any pace.
+    pub upload_rate: u64,
     /// Unacked deliveries on their way to one node.
     pub window: usize,
     /// Octets of data in one message.
@@ -148,6 +168,8 @@ impl Default for Settings {
             quotas: Quotas::default(),
             dialect: Dialect::Unlatched,
             timeouts: Timeouts::default(),
+            login_manners: LoginManners::default(),
+            upload_rate: UPLOAD_RATE_DEFAULT,
             window: WINDOW_DEFAULT,
             message_max: MESSAGE_MAX_DEFAULT,
             chunk: CHUNK_BYTES,

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::base::Seq;
+use std::time::Duration;
+
+use crate::base::{Mono, Seq};
+use crate::limits::UPLOAD_PERIOD;
 use crate::record::Payload;
 use crate::wire::Request;
 
@@ -99,20 +102,29 @@ pub(super) struct Upload {
     refusal: Option<String>,
     note: Part,
     body: Part,
+    pace: Pace,
+}
+
+/// How fast it comes.
+#[derive(Debug)]
+struct Pace {
+    since: Mono,
+    octets: u64,
 }
 
 impl Upload {
     /// Waits for the data of `request`; with a `refusal`, only to drop it.
-    pub(super) fn new(request: Request<'static>, refusal: Option<String>, chunk: usize) -> Upload {
+    pub(super) fn new(request: Request<'static>, refusal: Option<String>, chunk: usize, now: Mono) -> Upload {
         let note = note_len(&request);
         let rest = request.body().len - note;
         let part = |len| if refusal.is_some() { Part { left: len, sink: Sink::Nothing } } else { Part::new(len, chunk) };
         let (note, body) = (part(note), part(rest));
-        Upload { request, refusal, note, body }
+        Upload { request, refusal, note, body, pace: Pace { since: now, octets: 0 } }
     }
 
     /// Takes more data; `store` puts a chunk into the log. Whether that was all.
     pub(super) fn take(&mut self, mut octets: &[u8], chunk: usize, store: &mut dyn FnMut(&[u8]) -> Seq) -> bool {
+        self.pace.octets += octets.len() as u64;
         self.note.take(&mut octets, chunk, store);
         self.body.take(&mut octets, chunk, store);
         debug_assert!(octets.is_empty(), "a frame's data ends with the frame");
@@ -136,6 +148,22 @@ impl Upload {
             })
             .flatten()
             .collect()
+    }
+
+    /// When its pace is to be judged.
+    pub(super) fn judged_at(&self) -> Mono {
+        self.pace.since.plus(UPLOAD_PERIOD)
+    }
+
+    /// Whether it came with fewer octets a second since it was last judged than are wanted.
+    pub(super) fn is_slow(&self, rate: u64, now: Mono) -> bool {
+        let time: Duration = now.since(self.pace.since);
+        self.pace.octets < rate.saturating_mul(time.min(UPLOAD_PERIOD).as_secs())
+    }
+
+    /// Counts anew.
+    pub(super) fn begin_period(&mut self, now: Mono) {
+        self.pace = Pace { since: now, octets: 0 };
     }
 
     /// Whether its data is being dropped.
@@ -188,7 +216,7 @@ mod tests {
         let octets: Vec<u8> = (0..100).collect();
         for step in 1..=100 {
             for (note, chunk) in [(7, 200), (7, 16), (40, 16), (32, 16)] {
-                let mut upload = Upload::new(notify(note, 100), None, chunk);
+                let mut upload = Upload::new(notify(note, 100), None, chunk, Mono(0));
                 let mut chunks: Vec<Vec<u8>> = Vec::new();
                 let pieces = octets.chunks(step);
                 let last = pieces.len() - 1;
@@ -210,8 +238,21 @@ mod tests {
     }
 
     #[test]
+    fn pace_is_judged_over_a_while() {
+        let mut upload = Upload::new(notify(0, 10_000), None, 20_000, Mono(0));
+        let end = upload.judged_at();
+        upload.take(&[0; 5999], 20_000, &mut |_| Seq(1));
+        assert!(upload.is_slow(100, end) && !upload.is_slow(99, end) && !upload.is_slow(0, end));
+        // However late it is looked at, no more is wanted than in one period.
+        upload.take(&[0; 1], 20_000, &mut |_| Seq(1));
+        assert!(!upload.is_slow(100, end.plus(UPLOAD_PERIOD)));
+        upload.begin_period(end);
+        assert!(upload.is_slow(1, upload.judged_at()));
+    }
+
+    #[test]
     fn a_refused_upload_keeps_nothing() {
-        let mut upload = Upload::new(notify(10, 100), None, 16);
+        let mut upload = Upload::new(notify(10, 100), None, 16, Mono(0));
         let mut stored = 0;
         upload.take(&[0; 60], 16, &mut |_| {
             stored += 1;

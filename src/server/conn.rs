@@ -1,5 +1,7 @@
 //! One link with what the server keeps beside it.
 
+use std::net::IpAddr;
+
 use super::inlet::{Inlet, Reading};
 use super::outbox::{Outbox, Pins};
 use crate::base::{LinkId, Seq};
@@ -30,6 +32,8 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Conn<S> {
     pub(super) id: LinkId,
+    /// Where it comes from.
+    pub(super) from: Option<IpAddr>,
     pub(super) link: Link<S>,
     pub(super) inlet: Inlet,
     pub(super) outbox: Outbox,
@@ -66,9 +70,10 @@ impl<S> Conn<S> {
 }
 
 impl<S: Socket> Conn<S> {
-    pub(super) fn new(id: LinkId, link: Link<S>, dialect: Dialect) -> Conn<S> {
+    pub(super) fn new(id: LinkId, link: Link<S>, from: Option<IpAddr>, dialect: Dialect) -> Conn<S> {
         Conn {
             id,
+            from,
             link,
             inlet: Inlet::new(dialect),
             outbox: Outbox::default(),

@@ -11,6 +11,7 @@ mod place;
 mod talk;
 mod words;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::relay::{Answer, Now};
 use crate::store::{Disk, StoreError};
 
 pub use place::{SOCKET, call};
-pub use words::{Member, Node, Reply, Request, Who};
+pub use words::{Errand, Member, Node, Reply, Request, Who};
 
 /// How long the door is left alone after somebody could not be let in.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub(super) struct Control {
     /// Somebody may want to connect: look at that time.
     knocked: Option<Mono>,
     tickets: u64,
+    /// What the process is asked, and has not done yet.
+    errands: VecDeque<(u64, Errand)>,
 }
 
 impl Control {
@@ -53,7 +56,7 @@ impl Control {
             );
         }
         let talks = (0..CONTROL_CONNECTIONS).map(|_| None).collect();
-        Control { data: made.is_ok().then(|| data.to_owned()), talks, knocked: None, tickets: 0 }
+        Control { data: made.is_ok().then(|| data.to_owned()), talks, knocked: None, tickets: 0, errands: VecDeque::new() }
     }
 
     /// Somebody wants to connect.
@@ -82,7 +85,7 @@ impl Control {
         for slot in 0..self.talks.len() {
             let Some(talk) = &mut self.talks[slot] else { continue };
             talk.expire(now.mono);
-            if talk.is_awake() && !hear_one(talk, &mut self.tickets, server, now)? {
+            if talk.is_awake() && !hear_one(talk, &mut self.tickets, &mut self.errands, server, now)? {
                 self.talks[slot] = None;
             }
         }
@@ -93,17 +96,36 @@ impl Control {
         Ok(())
     }
 
+    /// The next thing that the process is asked for, and the ticket of its answer.
+    pub(super) fn next_errand(&mut self) -> Option<(u64, Errand)> {
+        self.errands.pop_front()
+    }
+
+    /// Tells what came of an errand.
+    pub(super) fn reply(&mut self, ticket: u64, reply: &Reply, now: Now) {
+        let asked_it = |talk: &&mut Talk<LocalSocket>| talk.asked().is_some_and(|asked| asked.ticket == ticket);
+        let Some(talk) = self.talks.iter_mut().flatten().find(asked_it) else { return };
+        talk.take_asked();
+        talk.say(&reply.line(), now.mono);
+    }
+
     /// Tells what came of commands.
     pub(super) fn answer(&mut self, answers: Vec<(u64, Answer)>, now: Now) {
         for (ticket, answer) in answers {
             let asked_it = |talk: &&mut Talk<LocalSocket>| talk.asked().is_some_and(|asked| asked.ticket == ticket);
             // It is not given up while the relay has a command of it.
             let Some(talk) = self.talks.iter_mut().flatten().find(asked_it) else { continue };
-            let Some(Asked { command, line, .. }) = talk.take_asked() else { continue };
+            let Some(Asked { command: Some(command), line, .. }) = talk.take_asked() else { continue };
             let reply = Reply::new(&command, answer);
             match &reply {
                 Reply::Refused { error } => log::info!("control socket: {line} is refused: {error}"),
-                Reply::Code { .. } | Reply::Node { .. } | Reply::Member(_) | Reply::Done { .. } => {
+                Reply::Code { .. }
+                | Reply::Node { .. }
+                | Reply::Member(_)
+                | Reply::Status(_)
+                | Reply::Reloaded(_)
+                | Reply::Draining { .. }
+                | Reply::Done { .. } => {
                     log::info!("control socket: {line} is done")
                 }
             }
@@ -154,6 +176,7 @@ impl Control {
 fn hear_one<S: Socket, D: Disk>(
     talk: &mut Talk<LocalSocket>,
     tickets: &mut u64,
+    errands: &mut VecDeque<(u64, Errand)>,
     server: &mut Server<S, D>,
     now: Now,
 ) -> Result<bool, StoreError> {
@@ -167,12 +190,24 @@ fn hear_one<S: Socket, D: Disk>(
             continue;
         }
         // Written anew for the log, since a line may hold anything.
-        let read = Request::read(&line).and_then(|request| Ok((request.line(), request.command(now.wall)?)));
+        let read = Request::read(&line);
+        if let Some(errand) = read.as_ref().ok().and_then(Errand::of) {
+            match errand {
+                Err(sentence) => talk.say(&Reply::refused(sentence).line(), now.mono),
+                Ok(errand) => {
+                    *tickets += 1;
+                    talk.ask(Asked { ticket: *tickets, command: None, line: String::new() });
+                    errands.push_back((*tickets, errand));
+                }
+            }
+            continue;
+        }
+        let read = read.and_then(|request| Ok((request.line(), request.command(now.wall)?)));
         match read {
             Err(sentence) => talk.say(&Reply::refused(sentence).line(), now.mono),
             Ok((line, command)) => {
                 *tickets += 1;
-                talk.ask(Asked { ticket: *tickets, command: command.clone(), line: line.trim_end().to_owned() });
+                talk.ask(Asked { ticket: *tickets, command: Some(command.clone()), line: line.trim_end().to_owned() });
                 server.command(*tickets, command, now)?;
             }
         }

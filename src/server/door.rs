@@ -1,45 +1,100 @@
-//! Who is let in: accepting, the most links there may be, and what is said of strangers.
+//! Who is let in: accepting, how many there may be, how many from one address, how fast; and what is said of strangers.
 //!
 //! Links are kept fewer than there are descriptors, so that strangers can use up neither those that segments need nor the
 //! patience of the log's reader: whatever somebody who has not logged in brings about is told in sum, at most every
 //! [`REPORT_EVERY`], and one by one only at the level `debug`.
 
+mod pace;
+mod seldom;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::base::Mono;
-use crate::limits::{DESCRIPTORS_RESERVED, REPORT_EVERY, TURN_ACCEPTS_MAX};
-use crate::net::{Accepted, Layer, Poller, TcpSocket, TlsConfig};
+use self::pace::Pace;
+use self::seldom::Seldom;
+use super::{Server, Strangers};
+use crate::base::{Mono, Source};
+use crate::config::Limits;
+use crate::limits::{DESCRIPTORS_RESERVED, HANDSHAKES_DEFAULT, LINKS_PER_ADDRESS_DEFAULT, TURN_ACCEPTS_MAX};
+use crate::net::{Accepted, Layer, PeerSocket, Poller, TlsConfig};
 use crate::relay::Now;
 use crate::store::Disk;
 
-use super::{Server, Strangers};
+/// What links from one listener speak below the protocol.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// TLS with this certificate.
+    Tls(TlsConfig),
+    /// Nothing: whoever opened the socket to the relay has ended TLS already.
+    Plain,
+}
 
-/// The door of the relay, with a listener for each TLS configuration.
+/// Why somebody is not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    /// There are as many links as there are descriptors for.
+    Descriptors,
+    /// There are as many as the operator wants.
+    Links,
+    /// There are as many from that address.
+    Address,
+}
+
+/// The door of the relay, with a way in for each listener.
 pub(super) struct Door {
-    tls: Vec<TlsConfig>,
-    links_max: usize,
+    ways: Vec<Way>,
+    /// Links that there are descriptors for.
+    room: usize,
+    limits: Limits,
+    /// Links by where they come from.
+    guests: BTreeMap<Source, usize>,
+    pace: Pace,
     /// Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
     paused: BTreeMap<usize, Mono>,
-    turned_away: Seldom,
+    turned_away: [Seldom; 3],
     /// How often nobody could be let in, nor turned away.
     helpless: Seldom,
+    /// How often somebody had to wait, for many came before.
+    hurried: Seldom,
+    /// The last that was one too many from its address.
+    crowd: Option<IpAddr>,
     strangers: Strangers,
     told: Seldom,
 }
 
 impl Door {
     /// `descriptors` is what the system grants this process.
-    pub(super) fn new(tls: Vec<TlsConfig>, descriptors: u64) -> Door {
-        let links_max = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX);
-        let [turned_away, helpless, told] = std::array::from_fn(|_| Seldom::default());
-        Door { tls, links_max, paused: BTreeMap::new(), turned_away, helpless, strangers: Strangers::default(), told }
+    pub(super) fn new(ways: Vec<Way>, limits: Limits, descriptors: u64) -> Door {
+        let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_RESERVED)).unwrap_or(usize::MAX);
+        Door {
+            ways,
+            room,
+            limits,
+            guests: BTreeMap::new(),
+            pace: Pace::new(limits.handshakes_per_second.unwrap_or(HANDSHAKES_DEFAULT)),
+            paused: BTreeMap::new(),
+            turned_away: Default::default(),
+            helpless: Seldom::default(),
+            hurried: Seldom::default(),
+            crowd: None,
+            strangers: Strangers::default(),
+            told: Seldom::default(),
+        }
+    }
+
+    /// Other limits and certificates from now on. Who is in stays.
+    pub(super) fn change(&mut self, ways: Vec<Way>, limits: Limits) {
+        assert_eq!(ways.len(), self.ways.len(), "listeners stay as they are");
+        if limits.handshakes_per_second != self.limits.handshakes_per_second {
+            self.pace = Pace::new(limits.handshakes_per_second.unwrap_or(HANDSHAKES_DEFAULT));
+        }
+        (self.ways, self.limits) = (ways, limits);
     }
 
     /// When to come again though nothing happened.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        let reports = [&self.turned_away, &self.helpless, &self.told].map(Seldom::next_deadline);
-        self.paused.values().copied().chain(reports.into_iter().flatten()).min()
+        let reports = self.turned_away.iter().chain([&self.helpless, &self.hurried, &self.told]).filter_map(Seldom::next_deadline);
+        self.paused.values().copied().chain(reports).min()
     }
 
     /// The listeners whose pause is over.
@@ -50,52 +105,98 @@ impl Door {
     }
 
     /// Lets in who waits at a listener. One that is paused is tried when its pause is over.
-    pub(super) fn open<D: Disk>(&mut self, server: &mut Server<TcpSocket, D>, poller: &mut Poller, listener: usize, now: Now) {
+    pub(super) fn open<D: Disk>(&mut self, server: &mut Server<PeerSocket, D>, poller: &mut Poller, listener: usize, now: Now) {
         if self.paused.contains_key(&listener) {
             return;
         }
         for _ in 0..TURN_ACCEPTS_MAX {
+            if let Some(at) = self.pace.next(now.mono) {
+                self.hurried.add(1);
+                self.paused.insert(listener, at);
+                return;
+            }
             match poller.accept(listener) {
                 Accepted::Nobody => return,
                 Accepted::NoDescriptor { pause, turned_away, helpless } => {
-                    self.turned_away.add(u64::from(turned_away));
+                    self.turned_away[Refused::Descriptors as usize].add(u64::from(turned_away));
                     self.helpless.add(u64::from(helpless));
                     self.paused.insert(listener, now.mono.plus(pause));
                     return;
                 }
-                Accepted::Socket(socket, peer) if server.links() >= self.links_max => {
-                    log::debug!("connection from {peer}: turned away");
-                    self.turned_away.add(1);
-                    drop(socket);
-                }
-                Accepted::Socket(socket, peer) => {
-                    log::debug!("connection from {peer}");
-                    self.admit(server, poller, (socket, peer.ip()), listener, now);
-                }
+                Accepted::Socket(socket, from) => match self.refusal(server.links(), from) {
+                    Some(why) => self.turn_away(socket, from, why),
+                    None => self.admit(server, poller, (socket, from), listener, now),
+                },
             }
         }
         // More may wait, and no event will tell of them again.
         self.paused.insert(listener, now.mono);
     }
 
+    fn refusal(&self, links: usize, from: Option<IpAddr>) -> Option<Refused> {
+        let here = || self.guests.get(&Source::of(from)).copied().unwrap_or_default();
+        if links >= self.room {
+            Some(Refused::Descriptors)
+        } else if links >= self.limits.links_max {
+            Some(Refused::Links)
+        } else {
+            self.most_from(from).is_some_and(|most| here() >= most).then_some(Refused::Address)
+        }
+    }
+
+    /// How many links one address may have. What the operator says holds for everybody; what we say of ourselves, not for programs of this
+    /// machine.
+    fn most_from(&self, from: Option<IpAddr>) -> Option<usize> {
+        self.limits.links_per_address.or_else(|| (!Source::is_own(from)).then_some(LINKS_PER_ADDRESS_DEFAULT))
+    }
+
+    fn turn_away(&mut self, socket: PeerSocket, from: Option<IpAddr>, why: Refused) {
+        log::debug!(from = name(from); "a connection is turned away: {why:?}");
+        if why == Refused::Address {
+            self.crowd = from;
+        }
+        self.turned_away[why as usize].add(1);
+        drop(socket);
+    }
+
     fn admit<D: Disk>(
         &mut self,
-        server: &mut Server<TcpSocket, D>,
+        server: &mut Server<PeerSocket, D>,
         poller: &mut Poller,
-        (socket, from): (TcpSocket, IpAddr),
+        (socket, from): (PeerSocket, Option<IpAddr>),
         listener: usize,
         now: Now,
     ) {
-        let layer = match Layer::tls(self.tls[listener].clone()) {
-            Ok(layer) => layer,
-            Err(error) => return log::error!("no TLS for a connection: {error}"),
+        log::debug!(from = name(from); "a connection");
+        let layer = match &self.ways[listener] {
+            Way::Plain => Layer::Plain,
+            Way::Tls(config) => match Layer::tls(config.clone()) {
+                Ok(layer) => layer,
+                Err(error) => return log::error!("no TLS for a connection: {error}"),
+            },
         };
-        let slot = server.open(socket, layer, Some(from), now);
+        if self.limits.handshakes_per_second.is_some() || !Source::is_own(from) {
+            self.pace.take(now.mono);
+        }
+        let slot = server.open(socket, layer, from, now);
+        *self.guests.entry(Source::of(from)).or_default() += 1;
         let Some(socket) = server.socket_mut(slot) else { return };
         if let Err(error) = poller.watch(socket, slot) {
             log::debug!("a connection cannot be watched: {error}");
-            self.turned_away.add(1);
+            self.turned_away[Refused::Descriptors as usize].add(1);
             server.abandon(slot, now);
+        }
+    }
+
+    /// Forgets who has gone.
+    pub(super) fn note_departed(&mut self, departed: Vec<Option<IpAddr>>) {
+        for from in departed {
+            let source = Source::of(from);
+            let Some(count) = self.guests.get_mut(&source) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.guests.remove(&source);
+            }
         }
     }
 
@@ -104,63 +205,38 @@ impl Door {
         self.strangers.ended += ended.ended;
         self.strangers.broken += ended.broken;
         self.told.add(ended.ended);
-        if let Some(count) = self.turned_away.take(now.mono) {
-            log::warn!(
-                "{count} connections were turned away: file descriptors allow no more than {} links; raise the limit (ulimit -n)",
-                self.links_max
-            );
+        for why in [Refused::Descriptors, Refused::Links, Refused::Address] {
+            if let Some(count) = self.turned_away[why as usize].take(now.mono) {
+                log::warn!("{count} connections were turned away: {}", self.explain(why));
+            }
         }
         if self.helpless.take(now.mono).is_some() {
             log::warn!("no file descriptor for a connection, not even to turn it away: who connects waits; raise the limit (ulimit -n)");
+        }
+        if self.hurried.take(now.mono).is_some() {
+            let rate = self.pace.rate();
+            log::warn!("more than {rate} new links a second: who connects waits a little (limits.handshakes_per_second)");
         }
         if self.told.take(now.mono).is_some() {
             let Strangers { ended, broken } = std::mem::take(&mut self.strangers);
             log::info!("{ended} connections ended before they logged in, {broken} of them with a TLS error");
         }
     }
-}
 
-/// A count that is told at most once in [`REPORT_EVERY`]: at once if the last time is long ago.
-#[derive(Default)]
-struct Seldom {
-    count: u64,
-    quiet_until: Mono,
-}
-
-impl Seldom {
-    fn add(&mut self, count: u64) {
-        self.count += count;
-    }
-
-    fn next_deadline(&self) -> Option<Mono> {
-        (self.count > 0).then_some(self.quiet_until)
-    }
-
-    fn take(&mut self, now: Mono) -> Option<u64> {
-        if self.count == 0 || now < self.quiet_until {
-            return None;
+    fn explain(&self, why: Refused) -> String {
+        match why {
+            Refused::Descriptors => {
+                format!("file descriptors allow no more than {} links; raise the limit (ulimit -n)", self.room)
+            }
+            Refused::Links => format!("there are {} links, and limits.links_max allows no more", self.limits.links_max),
+            Refused::Address => {
+                let most = self.most_from(self.crowd).unwrap_or_default();
+                format!("one address has {most} links, and limits.links_per_address allows no more; the last was {}", name(self.crowd))
+            }
         }
-        self.quiet_until = now.plus(REPORT_EVERY);
-        Some(std::mem::take(&mut self.count))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_often_is_told_seldom_and_in_full() {
-        let mut seldom = Seldom::default();
-        let start = Mono::default().plus(REPORT_EVERY);
-        assert_eq!((seldom.take(start), seldom.next_deadline()), (None, None));
-        seldom.add(1);
-        assert_eq!(seldom.take(start), Some(1));
-        seldom.add(2);
-        seldom.add(3);
-        assert_eq!(seldom.take(start), None);
-        assert_eq!(seldom.next_deadline(), Some(start.plus(REPORT_EVERY)));
-        assert_eq!(seldom.take(start.plus(REPORT_EVERY)), Some(5));
-        assert_eq!(seldom.next_deadline(), None);
-    }
+fn name(from: Option<IpAddr>) -> String {
+    from.map_or_else(|| "local".to_owned(), |address| address.to_canonical().to_string())
 }

@@ -34,6 +34,14 @@ impl<'a> Listeners<'a> {
     /// [`Refusal`], with a sentence about the entry.
     pub fn bind(&mut self, entry: usize) -> Result<(), Refusal> {
         let listen = &self.entries[entry];
+        if let Some(path) = &listen.unix {
+            let bound = Bound::unix(path).map_err(|error| match error.kind() {
+                ErrorKind::AddrInUse => Refusal::Taken(listen.bind_error(&error)),
+                _ => Refusal::Unfit(listen.bind_error(&error)),
+            })?;
+            self.held.push((entry, bound));
+            return Ok(());
+        }
         // Port 0 gives each address a port of its own, and clients can be told one.
         let wants_all = listen.is_name() && listen.port != 0;
         let mut last = None;
@@ -58,6 +66,29 @@ impl<'a> Listeners<'a> {
         }
     }
 
+    /// Takes sockets that the service manager has opened, instead of opening any: each belongs to the entry of the same address, else to the
+    /// first. Whether there were any.
+    ///
+    /// # Errors
+    /// If one of them is of no use.
+    pub fn take_handed_over(&mut self) -> Result<bool, ConfigError> {
+        let useless = |error: io::Error| {
+            ConfigError::new(
+                "the service manager",
+                format!("hands over a socket that cannot be listened on ({error})"),
+                "let its .socket unit say ListenStream=",
+            )
+        };
+        let handed = Bound::handed_over().map_err(useless)?;
+        let found = !handed.is_empty();
+        for bound in handed {
+            let name = bound.name().map_err(useless)?;
+            let entry = self.entries.iter().position(|listen| listen.address() == name).unwrap_or(0);
+            self.held.push((entry, bound));
+        }
+        Ok(found)
+    }
+
     /// The bound sockets, each with the entry it belongs to.
     pub fn into_bound(self) -> Vec<(usize, Bound)> {
         self.held
@@ -67,7 +98,7 @@ impl<'a> Listeners<'a> {
         if error.kind() != ErrorKind::AddrInUse {
             return Refusal::Unfit(listen.bind_error(error));
         }
-        let ours = |held: &&(usize, Bound)| held.1.address().is_ok_and(|bound| overlap(bound, address));
+        let ours = |held: &&(usize, Bound)| held.1.address().is_ok_and(|bound| bound.is_some_and(|bound| overlap(bound, address)));
         match self.held.iter().find(ours) {
             Some((earlier, _)) => Refusal::Unfit(listen.overlap_error(&self.entries[*earlier])),
             None => Refusal::Taken(listen.bind_error(error)),
@@ -123,7 +154,7 @@ mod tests {
     fn our_own_entry_is_named_and_not_another_program() {
         let entries = |texts: &[&str]| texts.iter().map(|text| Listen::from_flag(text, None).unwrap()).collect::<Vec<_>>();
         let first = Bound::new("127.0.0.1:0".parse().unwrap()).unwrap();
-        let port = first.address().unwrap().port();
+        let port = first.address().unwrap().unwrap().port();
         drop(first);
         let twice = entries(&[&format!("127.0.0.1:{port}"), &format!(":{port}")]);
         let mut listeners = Listeners::new(&twice);
@@ -139,11 +170,11 @@ mod tests {
         let local = Listen::from_flag("localhost:0", None).unwrap();
         let addresses = local.candidates().unwrap();
         let usable: Vec<_> = addresses.into_iter().filter(|address| Bound::new(*address).is_ok()).collect();
-        let free = Bound::new(usable[0]).unwrap().address().unwrap().port();
+        let free = Bound::new(usable[0]).unwrap().address().unwrap().unwrap().port();
         let entries = [Listen::from_flag(&format!("localhost:{free}"), None).unwrap()];
         let mut listeners = Listeners::new(&entries);
         listeners.bind(0).unwrap();
-        let bound: Vec<IpAddr> = listeners.into_bound().iter().map(|(_, bound)| bound.address().unwrap().ip()).collect();
+        let bound: Vec<IpAddr> = listeners.into_bound().iter().map(|(_, bound)| bound.address().unwrap().unwrap().ip()).collect();
         assert_eq!(bound, usable.iter().map(SocketAddr::ip).collect::<Vec<_>>());
     }
 }

@@ -9,19 +9,26 @@
 mod alone;
 mod backup;
 mod clock;
+mod confinement;
 mod conn;
 pub mod control;
 mod damage_report;
 mod door;
+mod error;
 mod gate;
 mod inlet;
 mod intake;
 mod listeners;
+mod manager;
 mod outbox;
 mod recovery;
+mod reload;
 mod repair;
 mod room;
 mod run;
+mod settings;
+mod shell;
+mod status;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -39,19 +46,23 @@ use crate::limits::{
     SPARE_AGE_MAX, TURN_BYTES_MAX, TURN_EFFECTS_MAX, TURN_HANDSHAKES_MAX,
 };
 use crate::net::{Layer, Link, Received, Socket};
-use crate::relay::{Answer, Command, Effect, Input, Now, Relay};
+use crate::relay::{Answer, Command, Effect, Input, Now, Relay, Settings};
 use crate::store::{Disk, Options, Store, StoreError};
 use crate::wire::{Dialect, RequestLimits};
 
 pub use alone::alone;
 pub use backup::{Backup, backup};
 pub use clock::Clock;
+pub use error::RunError;
 #[cfg(feature = "sim")]
 pub use intake::Bystander;
 pub use listeners::{Listeners, Refusal};
 pub use recovery::{Facts, Verified, recover, verify, verify_directory};
+pub use reload::Changes;
 pub use repair::{Means, Repair, repair};
-pub use run::{RunError, descriptors, run, run_and_tell, settings};
+pub use run::{Again, descriptors, run, run_and_tell, run_as_service};
+pub use settings::settings;
+pub use status::Status;
 
 /// Links that ended before anybody logged in on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -105,6 +116,8 @@ pub struct Server<S: Socket, D: Disk> {
     /// Something was written since it last did.
     stirred: bool,
     strangers: Strangers,
+    /// Where links came from that have gone.
+    departed: Vec<Option<IpAddr>>,
     /// Answers to commands.
     answers: Vec<(u64, Answer)>,
 }
@@ -138,6 +151,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             trim_at: Some(Mono::default().plus(SPARE_AGE_MAX)),
             stirred: false,
             strangers: Strangers::default(),
+            departed: Vec::new(),
             answers: Vec::new(),
         }
     }
@@ -154,7 +168,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let slot = entry.key();
         let id = LinkId { slot: u32::try_from(slot).expect("fewer than 2^32 links"), generation: self.accepted };
         self.accepted = self.accepted.wrapping_add(1);
-        entry.insert(Conn::new(id, Link::new(socket, layer), self.dialect));
+        entry.insert(Conn::new(id, Link::new(socket, layer), from, self.dialect));
         self.relay.handle(Input::Opened { link: id, from }, now, &mut self.effects);
         slot
     }
@@ -231,6 +245,25 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// The strangers who have gone since this was asked last.
     pub fn take_strangers(&mut self) -> Strangers {
         std::mem::take(&mut self.strangers)
+    }
+
+    /// Where the links came from that have gone since this was asked last.
+    pub fn take_departed(&mut self) -> Vec<Option<IpAddr>> {
+        std::mem::take(&mut self.departed)
+    }
+
+    /// Other settings from now on: see [`Relay::configure`].
+    pub fn configure(&mut self, settings: Settings, limits: RequestLimits) {
+        self.dialect = settings.dialect;
+        self.limits = limits;
+        self.relay.configure(settings);
+    }
+
+    /// Whether nothing is on its way to anybody who is here: no delivery without its ack, no octet that a socket did not take.
+    pub fn is_quiet(&self) -> bool {
+        self.intake.gate.is_empty()
+            && self.relay.deliveries_in_flight() == 0
+            && self.conns.iter().all(|(_, conn)| conn.outbox.is_empty() && !conn.waits)
     }
 
     /// The relay, to look at.
@@ -575,6 +608,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             self.strangers.ended += 1;
             self.strangers.broken += u64::from(conn.broken);
         }
+        self.departed.push(conn.from);
         conn.outbox.unpin(&mut self.pins);
         self.held.remove(&slot);
         self.ended = true;

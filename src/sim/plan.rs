@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::prng::Prng;
 use crate::record::Mode;
-use crate::relay::{Lookalikes, NameRules, Quotas, Settings, Timeouts};
+use crate::relay::{LoginManners, Lookalikes, NameRules, Quotas, Settings, Timeouts};
 
 /// Whether worlds use the protocol's second part.
 const EXTENDED: bool = true;
@@ -196,7 +196,20 @@ impl Plan {
             true => NameRules::default(),
             false => NameRules { reserved: Vec::new(), lookalikes: Lookalikes::Allow, ..NameRules::default() },
         };
-        Settings { timeouts, window: self.window, message_max, chunk, register, quotas, names, ..Settings::default() }
+        // Neither is in the model.
+        let login_manners = LoginManners { free: usize::MAX >> 1, spares_own: true };
+        Settings {
+            timeouts,
+            window: self.window,
+            message_max,
+            chunk,
+            register,
+            quotas,
+            names,
+            login_manners,
+            upload_rate: 0,
+            ..Settings::default()
+        }
     }
 }
 

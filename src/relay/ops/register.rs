@@ -103,7 +103,7 @@ fn admitted(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<Option<Inv
     // A wrong code costs what a right one costs: a record on the disk.
     let site = cx.ledger.site();
     cx.append(&Record::Site(SiteRecord { wrong_codes: site.wrong_codes.saturating_add(1), ..site }));
-    cx.guesses.note(from, cx.now.mono);
+    cx.guesses.note(from, cx.settings.quotas.wrong_codes, cx.now.mono);
     Err(reason)
 }
 

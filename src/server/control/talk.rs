@@ -33,8 +33,8 @@ pub(super) struct Talk<S> {
 pub(super) struct Asked {
     /// What the answer bears.
     pub(super) ticket: u64,
-    /// What.
-    pub(super) command: Command,
+    /// What; nothing of the relay, if the process was asked.
+    pub(super) command: Option<Command>,
     /// The same in JSON, for the log.
     pub(super) line: String,
 }

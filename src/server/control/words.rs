@@ -5,10 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::time::Duration;
+
+use log::LevelFilter;
+
 use crate::base::Wall;
-use crate::limits::{INVITE_GROUPS_MAX, INVITE_USES_MAX, LABEL_MAX, MEMBER_INVITE_LIFE};
+use crate::config::LOG_LEVELS;
+use crate::limits::{DRAIN_DEFAULT, DRAIN_MAX, INVITE_GROUPS_MAX, INVITE_USES_MAX, LABEL_MAX, MEMBER_INVITE_LIFE};
 use crate::record::{Mode, Role};
 use crate::relay::{Answer, Command, MemberInfo, NodeInfo, Whom};
+use crate::server::{Changes, Status};
 
 /// The word for a code that never expires.
 const NEVER: &str = "never";
@@ -65,6 +71,21 @@ pub enum Request {
         whom: Who,
         /// Its number, as `member` tells it.
         node: String,
+    },
+    /// Tell how the relay fares.
+    Status,
+    /// Change how much is logged.
+    Log {
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: String,
+    },
+    /// Read the configuration and the certificates again.
+    Reload,
+    /// Let nobody in any more, let deliveries finish, and stop.
+    Drain {
+        /// How long that may take; a minute if nothing is said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seconds: Option<u64>,
     },
     /// Give a member a new node.
     NewNode {
@@ -130,6 +151,7 @@ impl Request {
                 Err(format!("label has {} octets; expected 1 to {LABEL_MAX}", label.len()))
             }
             Request::NewNode { whom, label } => Ok(Command::NewNode(whom.into(), label)),
+            Request::Status | Request::Log { .. } | Request::Reload | Request::Drain { .. } => Err(NOT_RUNNING.to_owned()),
         }
     }
 }
@@ -166,6 +188,49 @@ fn word<T: Copy>(key: &str, text: &str, all: &[T], word_of: fn(T) -> &'static st
     })
 }
 
+/// What only a process can do that runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Errand {
+    /// Tell how it fares.
+    Status,
+    /// Log so much.
+    Log(LevelFilter),
+    /// Read the configuration again.
+    Reload,
+    /// Finish within this time.
+    Drain(Duration),
+}
+
+impl Errand {
+    /// What a request asks of the process; `None` if it asks something of the relay.
+    ///
+    /// # Errors
+    /// A sentence, where a value cannot be meant.
+    pub fn of(request: &Request) -> Option<Result<Errand, String>> {
+        Some(match request {
+            Request::Status => Ok(Errand::Status),
+            Request::Log { level } => level_of(level).map(Errand::Log),
+            Request::Reload => Ok(Errand::Reload),
+            Request::Drain { seconds } => match seconds.map(Duration::from_secs).unwrap_or(DRAIN_DEFAULT) {
+                time if time <= DRAIN_MAX => Ok(Errand::Drain(time)),
+                time => Err(format!("seconds is {}; expected 0 to {}", time.as_secs(), DRAIN_MAX.as_secs())),
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn level_of(level: &str) -> Result<LevelFilter, String> {
+    let found = LOG_LEVELS.iter().find(|(word, _)| *word == level);
+    found.map(|(_, level)| *level).ok_or_else(|| {
+        let words: Vec<&str> = LOG_LEVELS.iter().map(|(word, _)| *word).collect();
+        format!("level is {level:?}; expected {}", words.join(" or "))
+    })
+}
+
+/// What a request of the process is answered where none runs.
+const NOT_RUNNING: &str = "no relay runs there: only one that runs can do that";
+
 /// What is answered.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -194,6 +259,15 @@ pub enum Reply {
         uid: String,
         /// Its secret.
         nodeid: String,
+    },
+    /// How the relay fares.
+    Status(Box<Status>),
+    /// What a reload has changed.
+    Reloaded(Changes),
+    /// It drains.
+    Draining {
+        /// For so long at most.
+        seconds: u64,
     },
     /// A member.
     Member(Member),

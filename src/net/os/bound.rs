@@ -1,0 +1,145 @@
+//! Listening sockets, before the loop has them.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use rustix::fs::Mode;
+use rustix::net::sockopt;
+
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_PROBES, KEEPALIVE_STEP, STALL_TIMEOUT};
+
+/// A socket on which clients may connect.
+#[derive(Debug)]
+pub struct Bound(pub(super) Kind);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Tcp(TcpListener),
+    /// With the path, if the file is ours to remove.
+    Unix(UnixListener, Option<PathBuf>),
+}
+
+impl Bound {
+    /// Listens on an address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new(address: SocketAddr) -> io::Result<Bound> {
+        Bound::over(TcpListener::bind(address)?)
+    }
+
+    /// Listens on a socket in the file system, open to everybody who may enter its directory, as a port is to everybody who can reach it.
+    /// A file that a dead program has left there is replaced.
+    ///
+    /// # Errors
+    /// The operating system's; [`ErrorKind::AddrInUse`] also if there is a file that is no socket.
+    pub fn unix(path: &Path) -> io::Result<Bound> {
+        if is_left_behind(path)? {
+            fs::remove_file(path)?;
+        }
+        let listener = with_mask(0o111, || UnixListener::bind(path))?;
+        listener.set_nonblocking(true)?;
+        Ok(Bound(Kind::Unix(listener, Some(path.to_path_buf()))))
+    }
+
+    /// The sockets that the service manager has opened for this process (`LISTEN_FDS`, sd_listen_fds(3)); none most often.
+    ///
+    /// # Errors
+    /// If one is neither TCP nor a stream in the file system.
+    pub fn handed_over() -> io::Result<Vec<Bound>> {
+        let mut handed = ListenFd::from_env();
+        (0..handed.len())
+            .map(|at| {
+                if let Ok(Some(listener)) = handed.take_tcp_listener(at) {
+                    return Bound::over(listener);
+                }
+                let Ok(Some(listener)) = handed.take_unix_listener(at) else {
+                    return Err(io::Error::new(ErrorKind::InvalidInput, format!("number {at} is no listening stream socket")));
+                };
+                listener.set_nonblocking(true)?;
+                Ok(Bound(Kind::Unix(listener, None)))
+            })
+            .collect()
+    }
+
+    /// What is set on a listening socket holds for its connections too, which spares them the calls.
+    fn over(listener: TcpListener) -> io::Result<Bound> {
+        listener.set_nonblocking(true)?;
+        let socket = listener.as_fd();
+        // Where a system does not have them the relay's own timeouts find dead peers, a little later.
+        let _ = sockopt::set_socket_keepalive(socket, true);
+        let _ = sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE);
+        let _ = sockopt::set_tcp_keepintvl(socket, KEEPALIVE_STEP);
+        let _ = sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES);
+        let millis = u32::try_from(STALL_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+        let _ = sockopt::set_tcp_user_timeout(socket, millis);
+        Ok(Bound(Kind::Tcp(listener)))
+    }
+
+    /// Where it listens in fact; `None` for a socket in the file system.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> io::Result<Option<SocketAddr>> {
+        match &self.0 {
+            Kind::Tcp(listener) => listener.local_addr().map(Some),
+            Kind::Unix(..) => Ok(None),
+        }
+    }
+
+    /// The same as text.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn name(&self) -> io::Result<String> {
+        match &self.0 {
+            Kind::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
+            Kind::Unix(listener, _) => {
+                let address = listener.local_addr()?;
+                Ok(address.as_pathname().map_or_else(|| "unix:(no name)".to_owned(), |path| format!("unix:{}", path.display())))
+            }
+        }
+    }
+}
+
+/// Whether there is a socket at which nobody listens.
+fn is_left_behind(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+        Ok(meta) if !meta.file_type().is_socket() => Err(io::Error::new(ErrorKind::AddrInUse, "there is a file of that name")),
+        Ok(_) => Ok(UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)),
+    }
+}
+
+/// A listening socket in the file system, for this user alone.
+#[derive(Debug)]
+pub struct LocalBound {
+    pub(super) listener: UnixListener,
+}
+
+impl LocalBound {
+    /// Makes the socket, which must not be there.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new(path: &Path) -> io::Result<LocalBound> {
+        let listener = with_mask(0o177, || UnixListener::bind(path))?;
+        listener.set_nonblocking(true)?;
+        Ok(LocalBound { listener })
+    }
+}
+
+/// Changed afterwards, a file's mode would let others in for a moment. The mask is the whole process's, which has one thread.
+fn with_mask<T>(mask: u32, make: impl FnOnce() -> T) -> T {
+    let before = rustix::process::umask(Mode::from_raw_mode(mask));
+    let made = make();
+    rustix::process::umask(before);
+    made
+}

@@ -1,0 +1,89 @@
+//! Why the relay did not start, or stopped, by whose fault.
+
+use std::fmt;
+use std::io;
+
+use crate::certificate::OpenError;
+use crate::config::ConfigError;
+use crate::ledger::ReplayError;
+use crate::net;
+use crate::store::StoreError;
+
+/// Why the relay did not start, or stopped.
+#[derive(Debug)]
+pub enum RunError {
+    /// The operator's: something in the configuration.
+    Config(ConfigError),
+    /// The disk's: the log.
+    Store(StoreError),
+    /// Ours, or a newer version's: the log is intact but makes no sense.
+    Replay(ReplayError),
+    /// The system's: polling itself failed.
+    Loop(io::Error),
+}
+
+impl RunError {
+    /// The exit status of the program: 1 configuration, 3 log, 4 system, 5 disk, 6 another instance. (2 is for wrong usage.)
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            RunError::Config(_) => 1,
+            RunError::Store(error) => error.exit_status(),
+            RunError::Replay(_) => 3,
+            RunError::Loop(_) => 4,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Config(error) => error.fmt(f),
+            RunError::Store(error) => error.fmt(f),
+            RunError::Replay(error) => write!(
+                f,
+                "the log is intact but cannot be replayed: {error}; keep the data directory and use the version of mnm that wrote it"
+            ),
+            RunError::Loop(error) if net::is_out_of_descriptors(error) => {
+                write!(f, "the event loop failed: {error}; raise the limit of open files (ulimit -n)")
+            }
+            RunError::Loop(error) => write!(f, "the event loop failed: {error}; restart the relay"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> RunError {
+        RunError::Config(error)
+    }
+}
+
+impl From<OpenError> for RunError {
+    fn from(error: OpenError) -> RunError {
+        match error {
+            OpenError::Config(error) => RunError::Config(error),
+            OpenError::DiskFull { file, source } => {
+                RunError::Store(StoreError::Failed { action: "write", file: file.display().to_string(), source })
+            }
+        }
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> RunError {
+        RunError::Store(error)
+    }
+}
+
+impl From<ReplayError> for RunError {
+    fn from(error: ReplayError) -> RunError {
+        RunError::Replay(error)
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> RunError {
+        RunError::Loop(error)
+    }
+}
