@@ -111,7 +111,8 @@ fn limits_are_read() {
     let limits = parse(
         r#"{"limits":{"message_max_bytes":5,"recipients_max":4,"window_deliveries":3,"pings_per_day":11,"failed_pings":12,
         "queue_messages":13,"queue_bytes":1048576,"group_members":15,"groups_per_member":16,"aliases_per_member":17,"nodes_per_member":18,
-        "member_invites":19,"wrong_codes_per_hour":20,"login_timeout_s":0.5,"idle_timeout_s":1.25,
+        "member_invites":19,"wrong_codes_per_hour":20,"links_max":21,"links_per_address":22,"handshakes_per_second":23,
+        "failed_logins":24,"upload_min_bytes_per_s":25,"login_timeout_s":0.5,"idle_timeout_s":1.25,
         "redelivery_timeout_s":2,"takeover_silence_s":3,"stall_timeout_s":4,"linger_timeout_s":0.01,"segment_bytes":8388608}}"#,
     )
     .limits;
@@ -129,6 +130,11 @@ fn limits_are_read() {
         nodes_per_member: 18,
         member_invites: 19,
         wrong_codes_per_hour: 20,
+        links_max: 21,
+        links_per_address: Some(22),
+        handshakes_per_second: Some(23),
+        failed_logins: Some(24),
+        upload_min_bytes_per_s: 25,
         login_timeout: Duration::from_millis(500),
         idle_timeout: Duration::from_millis(1250),
         redelivery_timeout: Duration::from_secs(2),
@@ -138,6 +144,19 @@ fn limits_are_read() {
         segment_bytes: 8 << 20,
     };
     assert_eq!(limits, expected);
+}
+
+#[test]
+fn a_socket_in_the_file_system_is_read() {
+    let listen = |text: &str| parse(&format!(r#"{{"listen":[{text}]}}"#)).listen.remove(0);
+    let socket = listen(r#"{"net":"unix","laddr":"./run/mnm.sock","tls":false}"#);
+    assert_eq!((socket.unix.as_deref(), socket.tls), (Some(Path::new("run/mnm.sock")), false));
+    assert_eq!(socket.address(), "unix:run/mnm.sock");
+    assert!(!socket.is_wildcard() && !socket.is_name());
+    assert!(listen(r#"{"net":"unix","laddr":"/run/mnm.sock"}"#).tls, "TLS unless the operator says otherwise");
+    assert_eq!(parse(r#"{"listen":{"net":"unix","laddr":"/run/mnm.sock"}}"#).open_to_strangers(), None);
+    let twice = Config::parse(r#"{"listen":[{"net":"unix","laddr":"a"},{"net":"unix","laddr":"./a"}]}"#, Path::new("/etc/mnm/mnm.conf"));
+    assert!(twice.unwrap_err().to_string().contains("repeats listen[0].laddr"));
 }
 
 #[test]
@@ -180,6 +199,11 @@ fn the_relay_takes_what_is_configured() {
         wrong_codes: 20,
     };
     assert_eq!(told(&changed), (record::Mode::Invite, names, quotas));
+
+    let manners = |text: &str| server::settings(&parse(text)).login_manners;
+    assert_eq!(manners("{}"), relay::LoginManners::default());
+    assert_eq!(manners(r#"{"limits":{"failed_logins":2}}"#), relay::LoginManners { free: 2, spares_own: false });
+    assert_eq!(server::settings(&parse(r#"{"limits":{"upload_min_bytes_per_s":7}}"#)).upload_rate, 7);
 }
 
 #[test]
@@ -260,6 +284,15 @@ fn mistakes_are_named_in_full() {
         (r#"{"limits":{"aliases_per_member":101}}"#, &["limits.aliases_per_member is 101; expected a whole number from 1 to 100"]),
         (r#"{"limits":{"nodes_per_member":0}}"#, &["limits.nodes_per_member is 0; expected a whole number from 1 to 100"]),
         (r#"{"limits":{"member_invites":1001}}"#, &["limits.member_invites is 1001; expected a whole number from 0 to 1000"]),
+        (r#"{"limits":{"links_max":0}}"#, &["limits.links_max is 0; expected a whole number from 1 to 1000000"]),
+        (r#"{"limits":{"links_per_address":1000001}}"#, &["limits.links_per_address is 1000001"]),
+        (r#"{"limits":{"handshakes_per_second":0}}"#, &["limits.handshakes_per_second is 0", "from 1 to 100000"]),
+        (r#"{"limits":{"failed_logins":1001}}"#, &["limits.failed_logins is 1001", "from 0 to 1000"]),
+        (r#"{"limits":{"upload_min_bytes_per_s":1048577}}"#, &["limits.upload_min_bytes_per_s is 1048577"]),
+        (r#"{"log_format":"xml"}"#, &["log_format is \"xml\"", "\"logfmt\" or \"json\""]),
+        (r#"{"listen":{"laddr":":1","tls":false}}"#, &["listen.tls is false", "members' secrets cross the network"]),
+        (r#"{"listen":{"net":"unix","laddr":""}}"#, &["listen.laddr is \"\"", "the path of a socket"]),
+        (r#"{"listen":{"net":"udp","laddr":":1"}}"#, &["listen.net is \"udp\"", "\"tcp\" or \"unix\""]),
         (r#"{"limits":{"wrong_codes_per_hour":0}}"#, &["limits.wrong_codes_per_hour is 0; expected a whole number from 1 to 1000"]),
         // Who may join.
         (r#"{"register":"anyone"}"#, &[r#"register is "anyone"; expected "open" or "invite" or "closed""#]),
@@ -278,7 +311,7 @@ fn mistakes_are_named_in_full() {
         (r#"{"listen":[{"laddr":":1"},{"laddr":"2"}]}"#, &[r#"listen[1].laddr is "2", without a port; expected host:port"#]),
         (r#"{"listen":[{"laddr":":1"},{"laddr":":1"}]}"#, &["listen[1] repeats listen[0].laddr"]),
         (r#"{"listen":{"laddr":":http"}}"#, &["listen.laddr", "port is not a number from 0 to 65535"]),
-        (r#"{"listen":{"net":"unix","laddr":":1"}}"#, &[r#"listen.net is "unix"; expected "tcp""#]),
+        (r#"{"listen":{"net":"unix","laddr":":1"}}"#, &[r#"listen.laddr is ":1", an address; expected the path of a socket"#]),
         (r#"{"listen":{"laddr":":1","certPath":"c"}}"#, &["listen has certPath without keyPath; give both"]),
         (r#"{"listen":[{"laddr":":1","keyPath":"k"}]}"#, &["listen[0] has keyPath without certPath; give both"]),
         // Third-party authentication.

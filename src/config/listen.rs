@@ -206,6 +206,9 @@ impl fmt::Display for Listen {
 fn socket_path<'a>(at: &At<'a>) -> Result<&'a str, ConfigError> {
     const EXPECTED: &str = "the path of a socket, as \"/run/mnm/mnm.sock\"";
     let path = at.text(EXPECTED)?;
+    if path.contains(':') && !path.contains('/') {
+        return Err(at.error(format_args!("is {path:?}, an address"), format!("expected {EXPECTED}")));
+    }
     if path.len() > 107 || path.contains('\0') {
         return Err(at.error(format_args!("has {} octets", path.len()), "expected a path of at most 107 octets without NUL"));
     }

@@ -295,7 +295,7 @@ mod tests {
         let mut talk = talk(&[b"one\ntwo\n"]);
         talk.socket.takes = 0;
         assert_eq!(talk.next(START), line("one"));
-        talk.ask(Asked { ticket: 7, command: Command::Register { mode: Mode::Open, until: None }, line: "one".to_owned() });
+        talk.ask(Asked { ticket: 7, command: Some(Command::Register { mode: Mode::Open, until: None }), line: "one".to_owned() });
         assert_eq!(talk.next(START), Heard::Nothing);
         assert_eq!(talk.take_asked().unwrap().ticket, 7);
         talk.say("the answer\n", START);
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!((deaf.next(late), said(&deaf).as_str()), (Heard::Gone, "an "));
 
         let mut waiting = talk(&[]);
-        waiting.ask(Asked { ticket: 1, command: Command::Register { mode: Mode::Open, until: None }, line: String::new() });
+        waiting.ask(Asked { ticket: 1, command: Some(Command::Register { mode: Mode::Open, until: None }), line: String::new() });
         assert_eq!(waiting.next(START), Heard::Nothing);
         waiting.expire(late);
         assert_eq!((waiting.is_awake(), waiting.deadline()), (false, None));
