@@ -1,0 +1,54 @@
+//! One member: what is told of it, its role, whether it is an administrator.
+
+use crate::base::{UserNo, Wall};
+use crate::record::Role;
+use crate::relay::command::{Answer, MemberInfo, NodeInfo};
+use crate::relay::cx::Cx;
+use crate::relay::ops::{account, end_link_of};
+use crate::relay::session::Reason;
+
+pub(super) fn tell(cx: &Cx<'_>, user: UserNo) -> MemberInfo {
+    let member = cx.ledger.user(user);
+    let nodes = member.nodes().map(|node| {
+        let queue = cx.ledger.queue(node.no);
+        NodeInfo {
+            node: node.no.0.to_string(),
+            label: node.label.to_owned(),
+            made: (node.made > 0).then(|| Wall::from_seconds(node.made)),
+            seen: (queue.seen() > 0).then(|| Wall::from_seconds(queue.seen())),
+            online: cx.online.link(node.no).is_some(),
+            count: queue.len() as u64,
+            bytes: queue.octets(),
+        }
+    });
+    MemberInfo {
+        uid: member.uid().to_string(),
+        role: member.role(),
+        admin: member.is_admin(),
+        aliases: member.aliases().filter(|alias| !alias.has_expired(cx.now.wall)).map(|alias| alias.name.to_owned()).collect(),
+        nodes: nodes.collect(),
+    }
+}
+
+pub(super) fn set_role(cx: &mut Cx<'_>, user: UserNo, role: Role) -> Answer {
+    let mut record = cx.ledger.user(user).to_record();
+    if record.role != role {
+        record.role = role;
+        account::write_user(cx, record);
+        log::info!("the operator has given user {} the role {}", user.0, role.word());
+    }
+    if role == Role::Suspended {
+        end_link_of(cx, user, Reason::Suspended);
+    }
+    Answer::Done
+}
+
+pub(super) fn set_admin(cx: &mut Cx<'_>, user: UserNo, admin: bool) -> Answer {
+    let mut record = cx.ledger.user(user).to_record();
+    if record.admin != admin {
+        record.admin = admin;
+        account::write_user(cx, record);
+        log::info!("the operator has made user {} {}", user.0, if admin { "an administrator" } else { "no administrator any more" });
+    }
+    Answer::Done
+}
