@@ -26,7 +26,10 @@ mod settings;
 mod timers;
 mod upload;
 
-pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
+pub use command::{
+    Answer, By, Command, GroupInfo, Kicked, LinkInfo, LinkState, List, Listed, MemberInfo, MemberSummary, NodeInfo, OwnedNode, QueueInfo,
+    Whom,
+};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
 pub use names::NameGuard;

@@ -1,19 +1,23 @@
 //! What the operator wants done, one noun a file.
 
 mod device;
+mod kick;
+mod list;
 mod member;
 mod site;
 
 use super::{Stop, shown};
 use crate::base::{Uid, UserNo};
-use crate::relay::command::{Answer, Command, Whom};
+use crate::relay::command::{Answer, Command, Kicked, Whom};
 use crate::relay::cx::Cx;
 
 /// A sentence that says why not.
 type Refused = String;
 
 pub(in crate::relay) fn run(cx: &mut Cx<'_>, command: Command) -> Answer {
-    if super::check_room(cx, 0).is_err() && !matches!(command, Command::Member(_)) {
+    // A question writes nothing, and a kick no more than any end of a link.
+    let writes = !command.only_asks() && !matches!(command, Command::Kick(_));
+    if writes && super::check_room(cx, 0).is_err() {
         return Answer::Refused(super::STORAGE_FULL.to_owned());
     }
     let done = match command {
@@ -24,6 +28,9 @@ pub(in crate::relay) fn run(cx: &mut Cx<'_>, command: Command) -> Answer {
         Command::Admin(whom, admin) => find(cx, &whom).map(|user| member::set_admin(cx, user, admin)),
         Command::DropNode(whom, node) => find(cx, &whom).and_then(|user| device::drop_one(cx, user, &node)),
         Command::NewNode(whom, label) => find(cx, &whom).and_then(|user| device::new_node(cx, user, &label)),
+        Command::Kick(Kicked::Member(whom)) => find(cx, &whom).map(|user| kick::member(cx, user)),
+        Command::Kick(Kicked::Link(link)) => kick::link(cx, link),
+        Command::List(list) => list::tell(cx, &list).map(Answer::Listed),
     };
     done.unwrap_or_else(Answer::Refused)
 }

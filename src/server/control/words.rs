@@ -3,11 +3,15 @@
 //!
 //! A command more is a variant more of [`Request`], and one of [`Reply`] if its answer has a new shape.
 
+mod list;
 mod reply;
 mod request;
 
+pub use list::{Group, Link, MemberLine, OwnedNode, Queue};
 pub use reply::{Member, Node, Reply};
-pub use request::{Request, Who};
+pub use request::{Request, Target, Who};
 
 /// The word for a code that never expires.
 const NEVER: &str = "never";
+/// How many queues are listed if nothing is said.
+const QUEUES_TOP: u32 = 20;

@@ -1,7 +1,8 @@
 //! One member: what is told of it, its role, whether it is an administrator.
 
 use crate::base::{UserNo, Wall};
-use crate::record::Role;
+use crate::ledger::User;
+use crate::record::{NodeView, Role};
 use crate::relay::command::{Answer, MemberInfo, NodeInfo};
 use crate::relay::cx::Cx;
 use crate::relay::ops::{account, end_link_of};
@@ -9,24 +10,31 @@ use crate::relay::session::Reason;
 
 pub(super) fn tell(cx: &Cx<'_>, user: UserNo) -> MemberInfo {
     let member = cx.ledger.user(user);
-    let nodes = member.nodes().map(|node| {
-        let queue = cx.ledger.queue(node.no);
-        NodeInfo {
-            node: node.no.0.to_string(),
-            label: node.label.to_owned(),
-            made: (node.made > 0).then(|| Wall::from_seconds(node.made)),
-            seen: (queue.seen() > 0).then(|| Wall::from_seconds(queue.seen())),
-            online: cx.online.link(node.no).is_some(),
-            count: queue.len() as u64,
-            bytes: queue.octets(),
-        }
-    });
     MemberInfo {
         uid: member.uid().to_string(),
         role: member.role(),
         admin: member.is_admin(),
-        aliases: member.aliases().filter(|alias| !alias.has_expired(cx.now.wall)).map(|alias| alias.name.to_owned()).collect(),
-        nodes: nodes.collect(),
+        aliases: aliases(cx, member).map(str::to_owned).collect(),
+        nodes: member.nodes().map(|node| device(cx, node)).collect(),
+    }
+}
+
+/// Names that hold now, oldest first.
+pub(super) fn aliases<'a>(cx: &Cx<'_>, member: &'a User) -> impl Iterator<Item = &'a str> {
+    let now = cx.now.wall;
+    member.aliases().filter(move |alias| !alias.has_expired(now)).map(|alias| alias.name)
+}
+
+pub(super) fn device(cx: &Cx<'_>, node: NodeView<'_>) -> NodeInfo {
+    let queue = cx.ledger.queue(node.no);
+    NodeInfo {
+        node: node.no.0.to_string(),
+        label: node.label.to_owned(),
+        made: (node.made > 0).then(|| Wall::from_seconds(node.made)),
+        seen: (queue.seen() > 0).then(|| Wall::from_seconds(queue.seen())),
+        online: cx.online.link(node.no).is_some(),
+        count: queue.len() as u64,
+        bytes: queue.octets(),
     }
 }
 

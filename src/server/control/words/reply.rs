@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::NEVER;
+use super::{Group, Link, MemberLine, NEVER, OwnedNode, Queue};
 use crate::base::Wall;
-use crate::relay::{Answer, Command, MemberInfo, NodeInfo};
+use crate::relay::{Answer, Command, Listed, MemberInfo, NodeInfo};
 
 /// What is answered.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -37,6 +37,51 @@ pub enum Reply {
     },
     /// A member.
     Member(Member),
+    /// Members.
+    Members {
+        /// In the order of their registration.
+        members: Vec<MemberLine>,
+        /// There are more, after this uid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// Devices. What is told of a member has a uid besides, and is tried before.
+    Nodes {
+        /// By owner, oldest first.
+        nodes: Vec<OwnedNode>,
+        /// There may be more, after the member of this uid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// Queues.
+    Queues {
+        /// In the order that was asked for.
+        queues: Vec<Queue>,
+        /// There may be more, after the member of this uid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// Groups.
+    Groups {
+        /// In the order in which they were made.
+        groups: Vec<Group>,
+        /// There may be more, after this one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u32>,
+    },
+    /// Links.
+    Links {
+        /// By place.
+        links: Vec<Link>,
+        /// There may be more, after this place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<u32>,
+    },
+    /// Links were ended.
+    Ended {
+        /// How many.
+        ended: usize,
+    },
     /// It is done.
     Done {
         /// True.
@@ -88,6 +133,12 @@ impl Reply {
             Answer::Refused(error) => Reply::Refused { error },
             Answer::Node { uid, secret } => Reply::Node { uid, nodeid: secret },
             Answer::Member(member) => Reply::Member(member.into()),
+            Answer::Ended(ended) => Reply::Ended { ended },
+            Answer::Listed(Listed::Members(members, next)) => Reply::Members { members: all(members), next },
+            Answer::Listed(Listed::Nodes(nodes, next)) => Reply::Nodes { nodes: all(nodes), next },
+            Answer::Listed(Listed::Queues(queues, next)) => Reply::Queues { queues: all(queues), next },
+            Answer::Listed(Listed::Groups(groups, next)) => Reply::Groups { groups: all(groups), next },
+            Answer::Listed(Listed::Links(links, next)) => Reply::Links { links: all(links), next },
             Answer::Code(code) => {
                 let Command::Invite { uses, expires, role, groups } = command else {
                     return Reply::refused("the relay made an invite code that nobody asked for; tell the makers of mnm".to_owned());
@@ -117,9 +168,13 @@ impl Reply {
     }
 }
 
+fn all<A, B: From<A>>(entries: Vec<A>) -> Vec<B> {
+    entries.into_iter().map(B::from).collect()
+}
+
 impl From<MemberInfo> for Member {
     fn from(MemberInfo { uid, role, admin, aliases, nodes }: MemberInfo) -> Member {
-        Member { uid, role: role.word().to_owned(), admin, aliases, nodes: nodes.into_iter().map(Node::from).collect() }
+        Member { uid, role: role.word().to_owned(), admin, aliases, nodes: all(nodes) }
     }
 }
 

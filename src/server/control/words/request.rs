@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::NEVER;
-use crate::base::Wall;
+use super::{NEVER, QUEUES_TOP};
+use crate::base::{LinkId, Wall};
 use crate::limits::{INVITE_GROUPS_MAX, INVITE_USES_MAX, LABEL_MAX, MEMBER_INVITE_LIFE};
 use crate::record::{Mode, Role};
-use crate::relay::{Command, Whom};
+use crate::relay::{By, Command, Kicked, List, Whom};
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -68,6 +68,65 @@ pub enum Request {
         /// What it is called.
         label: String,
     },
+    /// End links.
+    Kick {
+        /// Whose, or which.
+        whom: Target,
+    },
+    /// List members.
+    Members {
+        /// Those after the member of this uid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// At most so many.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// List devices, of all members or of one.
+    Nodes {
+        /// Whose; everybody's if nothing is said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        whom: Option<Who>,
+        /// Those of members after the one of this uid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// List the longest queues.
+    Queues {
+        /// Those of members after the one of this uid.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// At most so many of those that are looked at for this answer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        top: Option<u32>,
+        /// `count`, `bytes` or `age`; `count` if nothing is said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// List groups.
+    Groups {
+        /// Those after this one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<u32>,
+    },
+    /// List links.
+    Links {
+        /// Those after this place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<u32>,
+    },
+}
+
+/// What a kick ends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// All links of the user of this uid.
+    Uid(String),
+    /// All links of the user of this alias.
+    Alias(String),
+    /// This link.
+    Link(String),
 }
 
 /// Whom a command means.
@@ -125,8 +184,39 @@ impl Request {
                 Err(format!("label has {} octets; expected 1 to {LABEL_MAX}", label.len()))
             }
             Request::NewNode { whom, label } => Ok(Command::NewNode(whom.into(), label)),
+            Request::Kick { whom } => Ok(Command::Kick(kicked(whom)?)),
+            Request::Members { after, limit } => {
+                Ok(Command::List(List::Members { after, most: limit.map_or(Ok(usize::MAX), |limit| positive("limit", limit))? }))
+            }
+            Request::Nodes { whom: None, after } => Ok(Command::List(List::Nodes { after })),
+            Request::Nodes { whom: Some(whom), after: None } => Ok(Command::List(List::NodesOf(whom.into()))),
+            Request::Nodes { whom: Some(_), after: Some(_) } => {
+                Err("whom and after are both there; expected one of them, since one answer tells all devices of a member".to_owned())
+            }
+            Request::Queues { after, top, by } => {
+                let top = positive("top", top.unwrap_or(QUEUES_TOP))?;
+                let by = by.map(|by| word("by", &by, &By::ALL, By::word)).transpose()?.unwrap_or_default();
+                Ok(Command::List(List::Queues { after, top, by }))
+            }
+            Request::Groups { after } => Ok(Command::List(List::Groups { after })),
+            Request::Links { after } => Ok(Command::List(List::Links { after })),
         }
     }
+}
+
+fn kicked(target: Target) -> Result<Kicked, String> {
+    Ok(match target {
+        Target::Uid(uid) => Kicked::Member(Whom::Uid(uid)),
+        Target::Alias(alias) => Kicked::Member(Whom::Alias(alias)),
+        Target::Link(text) => Kicked::Link(
+            LinkId::parse(&text)
+                .ok_or_else(|| format!("link is {text:?}; expected two numbers with a dot, as the list of links tells them"))?,
+        ),
+    })
+}
+
+fn positive(key: &str, number: u32) -> Result<usize, String> {
+    if number == 0 { Err(format!("{key} is 0; expected 1 or more")) } else { Ok(number as usize) }
 }
 
 fn invite(uses: u32, expires: Option<&str>, role: Option<&str>, groups: Vec<String>, now: Wall) -> Result<Command, String> {
