@@ -212,6 +212,21 @@ mod tests {
             assert_eq!(reply.line(), format!("{line}\n"));
             assert_eq!(serde_json::from_str::<Reply>(line).unwrap(), reply);
         }
+        for line in [
+            r#"{"members":[{"uid":"X","role":"full","admin":false,"aliases":[],"devices":1,"online":0,"count":2,"bytes":600}],"next":"X"}"#,
+            r#"{"nodes":[{"uid":"X","alias":"alice in town","node":"7","label":"phone","online":true,"count":2,"bytes":600}]}"#,
+            r#"{"queues":[{"uid":"X","node":"7","label":"a","online":false,"count":1,"bytes":3,"oldest":"1","posted":"2","age":3}],"next":"X"}"#,
+            r#"{"groups":[{"gid":"the whole class","joined":1,"invited":2,"barred":3}],"next":7}"#,
+            r#"{"links":[{"link":"3.17","from":"::1","state":"greeting","open":1,"silent":1,"inflight":0,"upload":false}],"next":3}"#,
+            r#"{"members":[]}"#,
+            r#"{"nodes":[]}"#,
+            r#"{"queues":[]}"#,
+            r#"{"groups":[]}"#,
+            r#"{"links":[]}"#,
+            r#"{"ended":2}"#,
+        ] {
+            assert_eq!(serde_json::from_str::<Reply>(line).unwrap().line(), format!("{line}\n"), "what is read is written as the same");
+        }
         let code = Reply::Code { code: "A".into(), uses: 3, expires: "never".into(), role: "full".into(), groups: Vec::new() };
         assert_eq!(serde_json::from_str::<Reply>(&code.line()).unwrap(), code);
     }

@@ -264,6 +264,9 @@ mod tests {
     #[test]
     fn each_command_is_read() {
         let uid = || Whom::Uid("X".to_owned());
+        let alice = || Whom::Alias("alice in town".to_owned());
+        let x = || Some("X".to_owned());
+        let list = Command::List;
         let time = |text| Wall::parse_rfc3339(text);
         let all = Command::Invite { uses: 3, expires: None, role: Role::Receive, groups: vec!["a group".to_owned()] };
         let least = Command::Invite { uses: 1, expires: time("2026-12-26T00:00:00Z"), role: Role::Full, groups: Vec::new() };
@@ -274,11 +277,24 @@ mod tests {
             (r#"{"groups":["a group"],"role":"receive","expires":"never","uses":3,"command":"invite"}"#, all),
             (r#"{"command":"register","mode":"open"}"#, Command::Register { mode: Mode::Open, until: None }),
             (r#"{"command":"register","mode":"closed","until":"2026-11-27T00:00:00Z"}"#, closed),
-            (r#"{"command":"member","whom":{"alias":"alice in town"}}"#, Command::Member(Whom::Alias("alice in town".to_owned()))),
+            (r#"{"command":"member","whom":{"alias":"alice in town"}}"#, Command::Member(alice())),
             (r#"{"command":"role","whom":{"uid":"X"},"role":"suspended"}"#, Command::Role(uid(), Role::Suspended)),
             (r#"{"command":"admin","whom":{"uid":"X"},"on":true}"#, Command::Admin(uid(), true)),
             (r#"{"command":"drop-node","whom":{"uid":"X"},"node":"7"}"#, Command::DropNode(uid(), "7".to_owned())),
             (r#"{"command":"new-node","whom":{"uid":"X"},"label":"phone"}"#, Command::NewNode(uid(), "phone".to_owned())),
+            (r#"{"command":"kick","whom":{"uid":"X"}}"#, Command::Kick(Kicked::Member(uid()))),
+            (r#"{"command":"kick","whom":{"alias":"alice in town"}}"#, Command::Kick(Kicked::Member(alice()))),
+            (r#"{"command":"kick","whom":{"link":"3.17"}}"#, Command::Kick(Kicked::Link(LinkId { slot: 3, generation: 17 }))),
+            (r#"{"command":"members"}"#, list(List::Members { after: None, most: usize::MAX })),
+            (r#"{"command":"members","after":"X","limit":5}"#, list(List::Members { after: x(), most: 5 })),
+            (r#"{"command":"nodes"}"#, list(List::Nodes { after: None })),
+            (r#"{"command":"nodes","after":"X"}"#, list(List::Nodes { after: x() })),
+            (r#"{"command":"nodes","whom":{"alias":"alice in town"}}"#, list(List::NodesOf(alice()))),
+            (r#"{"command":"queues"}"#, list(List::Queues { after: None, top: 20, by: By::Count })),
+            (r#"{"command":"queues","top":3,"by":"age","after":"X"}"#, list(List::Queues { after: x(), top: 3, by: By::Age })),
+            (r#"{"command":"queues","by":"bytes"}"#, list(List::Queues { after: None, top: 20, by: By::Bytes })),
+            (r#"{"command":"groups","after":7}"#, list(List::Groups { after: Some(7) })),
+            (r#"{"command":"links"}"#, list(List::Links { after: None })),
         ] {
             assert_eq!(command(line).as_ref(), Ok(&expected), "{line}");
             let again = Request::read(line.as_bytes()).unwrap();
@@ -314,6 +330,17 @@ mod tests {
             (r#"{"command":"admin","whom":{"uid":"X"},"on":"yes"}"#, "the line is no command"),
             (r#"{"command":"new-node","whom":{"uid":"X"},"label":""}"#, "label has 0 octets; expected 1 to 255"),
             (&label, "label has 256 octets"),
+            (r#"{"command":"kick","whom":{"link":"link 3.17"}}"#, r#"link is "link 3.17"; expected two numbers with a dot"#),
+            (r#"{"command":"kick","whom":{"link":3}}"#, "the line is no command"),
+            (r#"{"command":"kick"}"#, "missing field `whom`"),
+            (r#"{"command":"members","limit":0}"#, "limit is 0; expected 1 or more"),
+            (r#"{"command":"members","limit":-1}"#, "the line is no command"),
+            (r#"{"command":"members","after":7}"#, "the line is no command"),
+            (r#"{"command":"nodes","whom":{"uid":"X"},"after":"X"}"#, "expected one of them"),
+            (r#"{"command":"queues","top":0}"#, "top is 0; expected 1 or more"),
+            (r#"{"command":"queues","by":"size"}"#, r#"by is "size"; expected count or bytes or age"#),
+            (r#"{"command":"groups","after":"the whole class"}"#, "the line is no command"),
+            (r#"{"command":"links","limit":5}"#, "unknown field `limit`"),
         ] {
             let error = command(line).expect_err(line);
             assert!(error.contains(fragment) && !error.contains('\n'), "{line}: {error}");
