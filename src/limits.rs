@@ -89,8 +89,9 @@ pub const CONTROL_LINE_MAX: usize = 64 << 10;
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(30);
 /// Lines that are read from one operator's connection in one turn.
 pub const CONTROL_TURN_LINES: usize = 16;
-/// Users with their devices, groups, or places of links that one request of the operator's looks at: some 200 microseconds, so that
-/// the eight who may ask in one turn make it no longer than a few handshakes do. Who wants all of a list asks again.
+/// Users with their devices, groups, or places of links that one request of the operator's looks at. With the writing of the answer that
+/// took three to six milliseconds in a build with little optimisation; a turn may have eight of them, and as many as thirty handshakes
+/// anyway. Who wants all of a list asks again.
 pub const LIST_SCAN_MAX: usize = 1000;
 /// Octets of one answer's entries, as [`LIST_ENTRY_BYTES`] counts them, after which no more are added.
 pub const LIST_BYTES_MAX: usize = 512 << 10;

@@ -528,6 +528,23 @@ fn links_are_listed_as_the_log_names_them_and_kicked() {
 }
 
 #[test]
+fn who_says_nothing_is_listed_and_kicked_too() {
+    let site = start(&json!({}));
+    let mut stranger = std::net::TcpStream::connect(site.address()).unwrap();
+    stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+    let found = (0..100_000).find_map(|_| {
+        let all = object(&site, &["ctl", "links"]);
+        all["links"].get(0).cloned()
+    });
+    let link = found.expect("it is let in");
+    assert_eq!((&link["state"], &link["from"], link.get("uid")), (&json!("greeting"), &json!("127.0.0.1"), None));
+    // Before the time in which it should have logged in is over.
+    assert_eq!(object(&site, &["ctl", "kick", link["link"].as_str().unwrap()]), json!({"ended": 1}));
+    std::io::copy(&mut stranger, &mut std::io::sink()).expect("the end comes");
+    assert!(site.log().contains("kicked by the operator") && !site.log().contains("not logged in in time"), "{}", site.log());
+}
+
+#[test]
 fn short_words_do_what_long_ones_do() {
     let mut site = start(&json!({"register": "invite"}));
     let told = mnm(&site, &["ctl", "invite", "--uses", "2"]).good();
