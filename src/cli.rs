@@ -47,26 +47,14 @@ pub enum Command {
     },
     /// Make an invite code with which new members register, and show it also as a QR symbol if this is a terminal
     Invite {
-        /// So many may register with it
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(INVITE_USES_MAX)))]
-        uses: u32,
-        /// Until when: 90m, 12h, 30d, 2w, a time as 2026-11-26T18:00:00Z, or never
-        #[arg(long, value_name = "DURATION|TIME", default_value = "30d", value_parser = Expiry::read)]
-        expires: Expiry,
-        /// What the new members may do
-        #[arg(long, value_name = "ROLE", default_value = Role::Full.word(), value_parser = word(&[Role::Full, Role::Receive], Role::word))]
-        role: Role,
-        /// Invite them to this group; may be repeated
-        #[arg(long = "group", value_name = "GID")]
-        groups: Vec<String>,
-        /// Show no QR symbol
-        #[arg(long)]
-        no_qr: bool,
+        /// What it is good for.
+        #[command(flatten)]
+        terms: Terms,
         /// Print the answer as a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Tell a relay what to do, whether it runs or not: who may register, and what becomes of members and their devices
+    /// Ask a relay about members, devices, groups, queues and links, or tell it what to do, whether it runs or not
     Ctl {
         /// Print the answer as a JSON object
         #[arg(long, global = true)]
@@ -75,6 +63,26 @@ pub enum Command {
         #[command(subcommand)]
         order: Order,
     },
+}
+
+/// What an invite code is good for, and how it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Terms {
+    /// So many may register with it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(INVITE_USES_MAX)))]
+    pub uses: u32,
+    /// Until when: 90m, 12h, 30d, 2w, a time as 2026-11-26T18:00:00Z, or never
+    #[arg(long, value_name = "DURATION|TIME", default_value = "30d", value_parser = Expiry::read)]
+    pub expires: Expiry,
+    /// What the new members may do
+    #[arg(long, value_name = "ROLE", default_value = Role::Full.word(), value_parser = word(&[Role::Full, Role::Receive], Role::word))]
+    pub role: Role,
+    /// Invite them to this group; may be repeated
+    #[arg(long = "group", value_name = "GID")]
+    pub groups: Vec<String>,
+    /// Show no QR symbol
+    #[arg(long)]
+    pub no_qr: bool,
 }
 
 /// What a relay is told. Whom it is about is named by uid or alias: what has 32 characters of the uids' alphabet is a uid.
@@ -106,6 +114,8 @@ pub enum Order {
         #[arg(long = "timeout", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=DRAIN_MAX.as_secs()))]
         seconds: Option<u64>,
     },
+    /// Make an invite code, as `mnm invite` does
+    Invite(Terms),
     /// Change who may register, whatever the configuration says, until that says something else
     Register {
         /// Who: whoever wants to, who has a code, or nobody
@@ -114,6 +124,40 @@ pub enum Order {
         /// Only for so long
         #[arg(long = "for", value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=MINUTES_MAX))]
         minutes: Option<u32>,
+    },
+    /// List members: role, names, how many devices, and what waits for them
+    Members {
+        /// Only those who registered after this one
+        #[arg(long, value_name = "UID")]
+        after: Option<String>,
+        /// Only so many
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+    },
+    /// List devices of all members or of one: number, label, when it was made and seen, and what waits for it
+    Nodes {
+        /// Whose
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: Option<String>,
+    },
+    /// List groups, and how many have joined, are invited and are barred
+    Groups,
+    /// List the longest queues, and the oldest message in each
+    Queues {
+        /// So many
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        top: u32,
+        /// The most messages first, the most octets, or the oldest message
+        #[arg(long, value_name = "ORDER", default_value = ORDERS[0], value_parser = PossibleValuesParser::new(ORDERS))]
+        by: String,
+    },
+    /// List the links of a relay that runs: where from, whose, since when, and what is on its way
+    Links,
+    /// End all links of a member, or one link; whose it was may come back at once
+    Kick {
+        /// Whose links; or which link, as `mnm ctl links` and the log name it: two numbers with a dot
+        #[arg(value_name = "UID-OR-ALIAS-OR-LINK")]
+        who: String,
     },
     /// Tell about a member: role, names, devices, and what waits for them
     Member {
@@ -130,6 +174,12 @@ pub enum Order {
         #[arg(value_name = "ROLE", value_parser = role())]
         role: Role,
     },
+    /// Let a member not in any more, and cut its links: the same as `role WHO suspended`
+    Suspend {
+        /// Whom
+        #[arg(value_name = "UID-OR-ALIAS")]
+        who: String,
+    },
     /// Make a member an administrator, or no longer one
     Admin {
         /// Whom
@@ -140,7 +190,8 @@ pub enum Order {
         on: bool,
     },
     /// Drop a device of a member: it is cut off, and never gets in again
-    DropNode {
+    #[command(visible_alias = "drop-node")]
+    Drop {
         /// Whose
         #[arg(value_name = "UID-OR-ALIAS")]
         who: String,
@@ -159,6 +210,15 @@ pub enum Order {
     },
 }
 
+impl Order {
+    /// Whether its answer has something to scan, which a terminal is to show.
+    pub fn shows_symbol(&self) -> bool {
+        matches!(self, Order::Invite(Terms { no_qr: false, .. }))
+    }
+}
+
+/// In which order queues are listed: the relay's words.
+const ORDERS: [&str; 3] = ["count", "bytes", "age"];
 /// How far ahead a mode may be set, as for any time at which something ends.
 const MINUTES_MAX: i64 = (AHEAD_MAX.as_secs() / 60) as i64;
 

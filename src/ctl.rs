@@ -1,12 +1,16 @@
 //! `mnm invite` and `mnm ctl`: asks the relay that runs, or does it to the data directory of one that does not.
 //!
+//! A list comes in parts, each bounded by the relay; `gather` puts them together, so that only this process holds all of it.
+//!
 //! A relay is asked through its control socket. Where none listens, and nobody holds the directory's lock, this process is
 //! the relay for a moment. Nothing is asked twice: whether a relay that did not answer has done it cannot be known, and a code more
 //! or a device more is not nothing.
 
+mod gather;
 mod lines;
 mod request;
 mod status;
+mod table;
 mod top;
 
 use std::fmt;
@@ -15,13 +19,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use self::gather::Gathering;
 use crate::config::{Config, ConfigError};
-use crate::server::control::{self, Request, SOCKET};
+use crate::server::control::{self, Reply, Request, SOCKET};
 use crate::server::{self, RunError};
 use crate::store::StoreError;
 
 pub use lines::lines;
-pub use request::{invite, order};
+pub use request::order;
 pub use top::top;
 
 /// How long a relay may take to answer: it may be reading its log, or waiting for a slow disk.
@@ -73,16 +78,16 @@ impl From<ConfigError> for Failure {
     }
 }
 
-/// Has it done, by whoever can; the line that is answered, without its end.
+/// Has it done, by whoever can. A list is asked for until all of it is there.
 ///
 /// # Errors
 /// [`Failure`]. A refusal is an answer, and no failure.
-pub fn ask(config: &Config, request: &Request) -> Result<String, Failure> {
-    if let Some(answer) = ask_relay(&config.data, request)? {
-        return Ok(answer);
+pub fn ask(config: &Config, request: &Request) -> Result<Reply, Failure> {
+    if let Some(reply) = ask_relay(&config.data, request)? {
+        return Ok(reply);
     }
-    match server::alone(config, request.clone()) {
-        Ok(reply) => Ok(reply.line().trim_end().to_owned()),
+    match ask_alone(config, request) {
+        Ok(reply) => Ok(reply),
         // It may have begun to run meanwhile.
         Err(RunError::Store(StoreError::Locked { .. })) => ask_relay(&config.data, request)?.ok_or_else(|| {
             let trouble = "another process has the data directory, and does not listen here";
@@ -92,8 +97,14 @@ pub fn ask(config: &Config, request: &Request) -> Result<String, Failure> {
     }
 }
 
+fn ask_alone(config: &Config, request: &Request) -> Result<Reply, RunError> {
+    let mut gathering = Gathering::new(request);
+    server::alone(config, request.clone(), &mut |reply| gathering.take(reply))?;
+    Ok(gathering.finish().expect("who is alone answers"))
+}
+
 /// `None` if nobody listens.
-fn ask_relay(data: &Path, request: &Request) -> Result<Option<String>, Failure> {
+fn ask_relay(data: &Path, request: &Request) -> Result<Option<Reply>, Failure> {
     let socket = match control::call(data) {
         Ok(socket) => socket,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory) => {
@@ -104,36 +115,42 @@ fn ask_relay(data: &Path, request: &Request) -> Result<Option<String>, Failure> 
             return Err(ConfigError::about_file(&data.join(SOCKET), trouble, "run this as the user that runs mnm").into());
         }
     };
-    match converse(socket, request) {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            let trouble = format!("the relay has not answered within {} seconds", PATIENCE.as_secs());
-            Err(silent(data, &trouble, "its log may say why. Whether the command will be done is not known"))
-        }
-        Err(error) => {
-            let trouble = format!("the relay has ended the connection without an answer ({error})");
-            Err(silent(data, &trouble, "its log may say why. Whether the command was done is not known"))
-        }
+    let mut gathering = Gathering::new(request);
+    let mut socket = BufReader::new(socket);
+    let mut next = Some(request.clone());
+    while let Some(request) = next {
+        let line = exchange(&mut socket, &request).map_err(|error| unanswered(data, &error))?;
+        let reply = serde_json::from_str(&line).map_err(|error| not_understood(data, &error))?;
+        next = gathering.take(reply);
     }
+    Ok(gathering.finish())
 }
 
-fn converse(mut socket: UnixStream, request: &Request) -> io::Result<String> {
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+fn exchange(socket: &mut BufReader<UnixStream>, request: &Request) -> io::Result<String> {
+    socket.get_ref().set_read_timeout(Some(PATIENCE))?;
+    socket.get_ref().set_write_timeout(Some(PATIENCE))?;
     // A relay that does not want to read has said why.
-    let written = socket.write_all(request.line().as_bytes());
+    let written = socket.get_mut().write_all(request.line().as_bytes());
     let mut answer = String::new();
-    BufReader::new(socket).read_line(&mut answer)?;
+    socket.read_line(&mut answer)?;
     match answer.strip_suffix('\n') {
         Some(line) => Ok(line.to_owned()),
         None => Err(written.err().unwrap_or_else(|| ErrorKind::UnexpectedEof.into())),
     }
 }
 
-/// What is said of an answer that is none.
-pub fn not_understood(config: &Config, error: &serde_json::Error) -> Failure {
+fn unanswered(data: &Path, error: &io::Error) -> Failure {
+    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        let trouble = format!("the relay has not answered within {} seconds", PATIENCE.as_secs());
+        return silent(data, &trouble, "its log may say why. Whether the command will be done is not known");
+    }
+    let trouble = format!("the relay has ended the connection without an answer ({error})");
+    silent(data, &trouble, "its log may say why. Whether the command was done is not known")
+}
+
+fn not_understood(data: &Path, error: &serde_json::Error) -> Failure {
     let trouble = format!("the relay has answered what this program does not understand ({error})");
-    silent(&config.data, &trouble, "use the program of the same version as the relay. Whether the command was done is not known")
+    silent(data, &trouble, "use the program of the same version as the relay. Whether the command was done is not known")
 }
 
 fn silent(data: &Path, trouble: &str, cure: &str) -> Failure {

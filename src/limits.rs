@@ -107,6 +107,16 @@ pub const CONTROL_LINE_MAX: usize = 64 << 10;
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(30);
 /// Lines that are read from one operator's connection in one turn.
 pub const CONTROL_TURN_LINES: usize = 16;
+/// Users with their devices, groups, or places of links that one request of the operator's looks at. With the writing of the answer that
+/// took three to six milliseconds in a build with little optimisation; a turn may have eight of them, and as many as thirty handshakes
+/// anyway. Who wants all of a list asks again.
+pub const LIST_SCAN_MAX: usize = 1000;
+/// Octets of one answer's entries, as [`LIST_ENTRY_BYTES`] counts them, after which no more are added.
+pub const LIST_BYTES_MAX: usize = 512 << 10;
+/// What an entry of a list takes in JSON besides the texts that members choose: keys, a uid, two times, some numbers.
+pub const LIST_ENTRY_BYTES: usize = 320;
+/// The longest line that is written to the control socket, with its end. A client need not read more.
+pub const CONTROL_ANSWER_MAX: usize = 1 << 20;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.
@@ -267,6 +277,18 @@ pub const RESIDENT_MAX: usize = 4 << 20;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 
+const _: () = assert!(
+    LIST_BYTES_MAX + NODES_MAX * (LIST_ENTRY_BYTES + 6 * (LABEL_MAX + NAME_MAX)) + 1024 < CONTROL_ANSWER_MAX,
+    "an answer that takes one member's devices more, with all texts escaped six-fold, must fit a line"
+);
+const _: () = assert!(
+    LIST_BYTES_MAX + ALIASES_MAX * 6 * (NAME_MAX + 3) + LIST_ENTRY_BYTES + 1024 < CONTROL_ANSWER_MAX,
+    "and so must one that takes one member's aliases more"
+);
+const _: () = assert!(
+    NODES_MAX * (LIST_ENTRY_BYTES + 6 * LABEL_MAX) + ALIASES_MAX * 6 * (NAME_MAX + 3) + 1024 < CONTROL_ANSWER_MAX,
+    "what is told of one member must fit a line"
+);
 const _: () = assert!(SPARES_MAX as u64 * 2 <= DESCRIPTORS_RESERVED, "spares leave half of the reserve to listeners and the rest");
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");

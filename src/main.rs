@@ -17,7 +17,7 @@ use mnm::ctl::{self, Failure};
 use mnm::logging;
 use mnm::progress::Progress;
 use mnm::qr;
-use mnm::server::control::{Reply, Request};
+use mnm::server::control::Reply;
 use mnm::server::{self, Backup, Clock, Means, Repair, RunError, Verified};
 use mnm::store::Options;
 
@@ -39,12 +39,9 @@ fn main() -> ExitCode {
         Some(Command::Verify) => verify(&overrides),
         Some(Command::Backup { to }) => backup(&overrides, &to),
         Some(Command::Repair { yes }) => repair(&overrides, yes),
-        Some(Command::Invite { uses, expires, role, groups, no_qr, json }) => {
-            let request = ctl::invite(uses, expires, role, groups, Clock::start().now().wall);
-            ask(&overrides, &request, json, !no_qr && io::stdout().is_terminal())
-        }
+        Some(Command::Invite { terms, json }) => tell(&overrides, Order::Invite(terms), json),
         Some(Command::Ctl { json: false, order: Order::Top { every, count } }) => top(&overrides, every, count),
-        Some(Command::Ctl { json, order }) => ask(&overrides, &ctl::order(order, Clock::start().now().wall), json, false),
+        Some(Command::Ctl { json, order }) => tell(&overrides, order, json),
         None => relay(&overrides).map(|()| (Vec::new(), 0)).map_err(Failure::from),
     };
     match answer {
@@ -154,17 +151,19 @@ fn repair(overrides: &Overrides, yes: bool) -> Answer {
 }
 
 /// Has the relay do something, whether it runs or not.
-fn ask(overrides: &Overrides, request: &Request, json: bool, with_symbol: bool) -> Answer {
+fn tell(overrides: &Overrides, order: Order, json: bool) -> Answer {
+    let with_symbol = order.shows_symbol() && io::stdout().is_terminal();
+    let request = ctl::order(order, Clock::start().now().wall);
     let config = Config::load(overrides)?;
-    let answer = ctl::ask(&config, request)?;
-    let reply: Reply = serde_json::from_str(&answer).map_err(|error| ctl::not_understood(&config, &error))?;
+    let reply = ctl::ask(&config, &request)?;
     let status = if let Reply::Refused { error } = &reply {
         complain(format_args!("{error}"));
         REFUSED
     } else {
         0
     };
-    let lines = if json { vec![answer] } else { ctl::lines(request, &reply, with_symbol.then_some(qr::symbol)) };
+    let lines =
+        if json { vec![reply.line().trim_end().to_owned()] } else { ctl::lines(&request, &reply, with_symbol.then_some(qr::symbol)) };
     Ok((lines, status))
 }
 

@@ -28,7 +28,8 @@ fn the_command_line_is_read() {
     let invite = read("mnm invite --group one --data d --uses 3 --group two --expires 2w --role receive --no-qr").unwrap();
     let expires = cli::Expiry::In(Duration::from_secs(14 * 86_400));
     let groups = vec!["one".to_owned(), "two".to_owned()];
-    let expected = cli::Command::Invite { uses: 3, expires, role: Role::Receive, groups, no_qr: true, json: false };
+    let terms = cli::Terms { uses: 3, expires, role: Role::Receive, groups, no_qr: true };
+    let expected = cli::Command::Invite { terms: terms.clone(), json: false };
     assert_eq!((invite.command, invite.flags.data), (Some(expected), Some("d".into())));
     for (text, expires) in [
         ("90m", cli::Expiry::In(Duration::from_secs(5400))),
@@ -37,10 +38,10 @@ fn the_command_line_is_read() {
         ("1970-01-01T00:00:01Z", cli::Expiry::At(Wall::from_seconds(1))),
         ("never", cli::Expiry::Never),
     ] {
-        let Some(cli::Command::Invite { expires: read, .. }) = read(&format!("mnm invite --expires {text}")).unwrap().command else {
+        let Some(cli::Command::Invite { terms, .. }) = read(&format!("mnm invite --expires {text}")).unwrap().command else {
             panic!("{text}");
         };
-        assert_eq!(read, expires, "{text}");
+        assert_eq!(terms.expires, expires, "{text}");
     }
     let order = |line: &str| match read(line).unwrap().command {
         Some(cli::Command::Ctl { json, order }) => (json, order),
@@ -52,6 +53,19 @@ fn the_command_line_is_read() {
     }
     for (word, on) in [("on", true), ("off", false)] {
         assert_eq!(order(&format!("mnm ctl admin X {word}")), (false, cli::Order::Admin { who: "X".to_owned(), on }));
+    }
+    let line = "mnm ctl invite --group one --uses 3 --group two --expires 2w --role receive --no-qr";
+    assert_eq!(order(line), (false, cli::Order::Invite(terms)), "the same words after ctl");
+    for line in ["mnm ctl drop X 7", "mnm ctl drop-node X 7"] {
+        assert_eq!(order(line), (false, cli::Order::Drop { who: "X".to_owned(), node: "7".to_owned() }), "{line}");
+    }
+    assert_eq!(order("mnm ctl nodes --json"), (true, cli::Order::Nodes { who: None }));
+    assert_eq!(order("mnm ctl queues"), (false, cli::Order::Queues { top: 20, by: "count".to_owned() }));
+    // What stands in the help is that of the command, and not of what it shares with another.
+    for (line, fragment) in [("mnm invite --help", "Make an invite code with which"), ("mnm ctl invite --help", "Make an invite code, as")]
+    {
+        let help = read(line).unwrap_err().to_string();
+        assert!(help.starts_with(fragment), "{help}");
     }
     for (line, fragment) in [("mnm --log loud", "error, warn, info, debug, trace"), ("mnm chek", "check"), ("mnm --config", "FILE")] {
         let error = read(line).unwrap_err().to_string();

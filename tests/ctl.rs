@@ -111,6 +111,15 @@ fn what_cannot_be_meant_is_wrong_usage() {
         ("ctl role somebody king", "[possible values: full, receive, suspended]"),
         ("ctl admin somebody maybe", "[possible values: on, off]"),
         ("ctl drop-node somebody", "<NODE>"),
+        ("ctl drop somebody", "<NODE>"),
+        ("ctl suspend", "<UID-OR-ALIAS>"),
+        ("ctl kick", "<UID-OR-ALIAS-OR-LINK>"),
+        ("ctl members --limit 0", "0 is not in 1.."),
+        ("ctl queues --top 0", "0 is not in 1.."),
+        ("ctl queues --top some", "invalid digit"),
+        ("ctl queues --by size", "[possible values: count, bytes, age]"),
+        ("ctl links of somebody", "unexpected argument"),
+        ("ctl invite --uses 0", "0 is not in 1..=1000000"),
         ("invite --uses 0", "0 is not in 1..=1000000"),
         ("invite --expires soon", "expected a duration as 90m, 12h, 30d or 2w, a time as 2026-11-26T18:00:00Z, or never"),
         ("invite --expires 0d", "expected a duration"),
@@ -334,4 +343,231 @@ fn a_lost_phone_is_dropped_and_another_one_made() {
     begin(&mut site);
     let tablet = common::member::Account { uid: lost.uid.clone(), node: object["nodeid"].as_str().unwrap().to_owned() };
     Member::login(site.address(), &tablet).expect("the tablet is let in");
+}
+
+// ---- lists ----
+
+/// What people are shown, a row a line, cut at two blanks or more; without the names of the columns, which must be these.
+fn rows(site: &Process, args: &[&str], names: &str) -> Vec<Vec<String>> {
+    let text = mnm(site, args).good();
+    let mut lines = text.lines();
+    let cells = |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(cells(lines.next().expect("a line of names")).join(" "), names, "{text}");
+    lines.map(cells).collect()
+}
+
+fn object(site: &Process, args: &[&str]) -> Value {
+    mnm(site, &[args, &["--json"]].concat()).object()
+}
+
+fn named(site: &Process, name: &str) -> Member {
+    Member::register_with(site.address(), &json!({ "newalias": name })).unwrap()
+}
+
+#[test]
+fn members_devices_and_queues_are_listed_with_a_relay_and_without() {
+    let mut site = start(&json!({}));
+    let (mut alice, bob) = (named(&site, "alice in town"), named(&site, "bob the second"));
+    let [alices, bobs] = [&alice, &bob].map(|member| member.account.uid.clone());
+    drop(bob);
+    let gone = |site: &Process| object(site, &["ctl", "member", &bobs])["nodes"][0]["online"] == false;
+    assert!((0..100_000).any(|_| gone(&site)), "he is not here");
+    let first = alice.post(&bobs, b"to somebody who is not here");
+    alice.post(&bobs, b"and once more");
+    mnm(&site, &["ctl", "new-node", &alices, "a tablet"]).good();
+
+    let waits = |site: &Process| object(site, &["ctl", "member", &bobs])["nodes"][0].clone();
+    let [member, node] = [object(&site, &["ctl", "members"])["members"][1].clone(), waits(&site)];
+    assert_eq!((&member["count"], &member["bytes"]), (&node["count"], &node["bytes"]));
+    assert_eq!(
+        member,
+        json!({"uid": bobs, "role": "full", "admin": false, "aliases": ["bob the second"], "devices": 1, "online": 0, "count": 2,
+            "bytes": node["bytes"]})
+    );
+    let [count, octets] = ["count", "bytes"].map(|key| node[key].to_string());
+    let (short, number) = (&bobs[..8], node["node"].as_str().unwrap());
+    let check = |site: &Process, alice_is_here: u64| {
+        let members = rows(site, &["ctl", "members"], "UID ROLE ADMIN DEVICES ONLINE WAITING OCTETS ALIASES");
+        let here = alice_is_here.to_string();
+        let alice_has = [0, 1].map(|at| members[0][5 + at].as_str());
+        assert_eq!(
+            members,
+            [
+                [alices.as_str(), "full", "-", "2", &here, alice_has[0], alice_has[1], "alice in town"],
+                [&bobs, "full", "-", "1", "0", &count, &octets, "bob the second"],
+            ]
+        );
+        let nodes = rows(site, &["ctl", "nodes"], "UID NODE ONLINE WAITING OCTETS MADE SEEN ALIAS LABEL");
+        let labels: Vec<&str> = nodes.iter().map(|row| row[8].as_str()).collect();
+        assert_eq!(labels, [r#""a device""#, r#""a tablet""#, r#""a device""#]);
+        assert_eq!(nodes[2][..5], [short, number, "-", &count, &octets]);
+        assert_eq!(rows(site, &["ctl", "nodes", "bob the second"], "UID NODE ONLINE WAITING OCTETS MADE SEEN ALIAS LABEL"), nodes[2..]);
+        let listed = object(site, &["ctl", "nodes", &bobs]);
+        let mut expected = waits(site);
+        (expected["uid"], expected["alias"]) = (json!(bobs), json!("bob the second"));
+        assert_eq!(listed, json!({ "nodes": [expected] }), "the uid is whole");
+
+        for by in ["count", "bytes", "age"] {
+            let queues = rows(site, &["ctl", "queues", "--by", by], "UID NODE WAITING OCTETS AGE OLDEST ALIAS LABEL");
+            let bobs_row = queues.iter().find(|row| row[0] == short).unwrap_or_else(|| panic!("{queues:?}"));
+            assert_eq!([&bobs_row[1], &bobs_row[2], &bobs_row[5]], [number, &count, &first]);
+        }
+        let longest = object(site, &["ctl", "queues", "--top", "1", "--by", "bytes"]);
+        let [queue] = longest["queues"].as_array().unwrap().as_slice() else { panic!("{longest}") };
+        assert!(queue["age"].as_u64().is_some_and(|age| age < 3600) && queue["posted"].is_string(), "{queue}");
+    };
+    check(&site, 1);
+
+    let more = mnm(&site, &["ctl", "members", "--limit", "1"]).good();
+    assert!(more.ends_with(&format!("There are more: mnm ctl members --after {alices}\n")), "{more}");
+    let rest = object(&site, &["ctl", "members", "--after", &alices]);
+    assert_eq!(rest, json!({ "members": [member] }));
+    for (args, sentence) in [
+        (&["ctl", "members", "--after", "alice in town"][..], "after is \"alice in town\"; expected the uid of a member"),
+        (&["ctl", "nodes", "nobody of this name"], "no member has the alias nobody of this name"),
+    ] {
+        let said = mnm(&site, args);
+        assert_eq!((said.status, said.out.as_str()), (Some(1), ""), "{said:?}");
+        assert!(said.err.contains(sentence), "{said:?}");
+    }
+
+    site.end(Stop::Clean).unwrap();
+    check(&site, 0);
+}
+
+#[test]
+fn groups_are_listed_with_a_relay_and_without() {
+    let mut site = start(&json!({}));
+    const NAMES: &str = "JOINED INVITED BARRED GROUP";
+    assert!(rows(&site, &["ctl", "groups"], NAMES).is_empty());
+    assert_eq!(object(&site, &["ctl", "groups"]), json!({"groups": []}));
+    let (mut alice, _bob) = (named(&site, "alice in town"), named(&site, "bob the second"));
+    for gid in ["the whole class", "another group"] {
+        alice.say(&json!({"op": 5, "id": gid, "gid": gid, "from": "alice in town", "to": "bob the second"}), b"");
+        alice.answer(gid).expect("an invitation makes the group");
+    }
+    alice.say(&json!({"op": 6, "id": "d", "gid": "another group", "act": "drop", "to": "bob the second"}), b"");
+    alice.answer("d").expect("he is barred");
+    for _ in 0..2 {
+        assert_eq!(rows(&site, &["ctl", "groups"], NAMES), [["1", "1", "0", "the whole class"], ["1", "0", "1", "another group"]]);
+        let told = json!({"groups": [{"gid": "the whole class", "joined": 1, "invited": 1, "barred": 0},
+            {"gid": "another group", "joined": 1, "invited": 0, "barred": 1}]});
+        assert_eq!(object(&site, &["ctl", "groups"]), told);
+        // The second time without it.
+        site.end(Stop::Clean).unwrap();
+    }
+}
+
+#[test]
+fn a_list_in_many_parts_is_one_table() {
+    let mut site = start(&json!({"log": "info"}));
+    let members: Vec<String> = (0..8).map(|number| named(&site, &format!("member number {number}")).account.uid).collect();
+    for uid in &members {
+        for device in 1..100 {
+            ask_directly(&site, &json!({"command": "new-node", "whom": {"uid": uid}, "label": format!("{device} {}", "x".repeat(200))}));
+        }
+    }
+    let first = ask_directly(&site, &json!({"command": "nodes"}));
+    assert!(first["next"].is_string() && first["nodes"].as_array().unwrap().len() < 800, "it does not fit one part");
+    for _ in 0..2 {
+        let nodes = rows(&site, &["ctl", "nodes"], "UID NODE ONLINE WAITING OCTETS MADE SEEN ALIAS LABEL");
+        assert_eq!(nodes.len(), 800);
+        let all = object(&site, &["ctl", "nodes"]);
+        assert_eq!((all["nodes"].as_array().unwrap().len(), all.get("next")), (800, None));
+        site.end(Stop::Clean).unwrap();
+    }
+    assert!(!site.log().contains(r#""command":"nodes""#), "who only asks does not fill the log");
+}
+
+/// Says a line to the control socket.
+fn ask_directly(site: &Process, line: &Value) -> Value {
+    let mut socket = std::os::unix::net::UnixStream::connect(site.data_directory().join("control.sock")).expect("the relay listens");
+    socket.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(socket).read_line(&mut answer).unwrap();
+    serde_json::from_str(&answer).expect("an object")
+}
+
+#[test]
+fn links_are_listed_as_the_log_names_them_and_kicked() {
+    let mut site = start(&json!({}));
+    const NAMES: &str = "LINK FROM STATE OPEN SILENT INFLIGHT UPLOAD UID NODE ALIAS";
+    assert!(rows(&site, &["ctl", "links"], NAMES).is_empty());
+    let (mut alice, mut bob) = (named(&site, "alice in town"), named(&site, "bob the second"));
+    alice.post(&bob.account.uid, b"not acked");
+    let all = object(&site, &["ctl", "links"]);
+    let [first, second] = all["links"].as_array().unwrap().as_slice() else { panic!("{all}") };
+    assert_eq!((&first["uid"], &first["alias"], &first["state"]), (&json!(alice.account.uid), &json!("alice in town"), &json!("member")));
+    assert_eq!((&first["from"], &first["upload"], &first["inflight"]), (&json!("127.0.0.1"), &json!(false), &json!(0)));
+    assert_eq!((&second["alias"], &second["inflight"]), (&json!("bob the second"), &json!(1)));
+    let link = first["link"].as_str().unwrap().to_owned();
+    let shown = rows(&site, &["ctl", "links"], NAMES);
+    assert_eq!(shown[0][..3], [link.as_str(), "127.0.0.1", "member"]);
+    assert_eq!(shown[0][5..], ["0", "-", &alice.account.uid[..8], first["node"].as_str().unwrap(), "alice in town"]);
+
+    assert_eq!(mnm(&site, &["ctl", "kick", &link]).good(), format!("link {link} is ended\n"));
+    assert!(site.log_says(&format!("link {link} ends: kicked by the operator"), PATIENCE), "{}", site.log());
+    let account = alice.account.clone();
+    let last = std::iter::from_fn(|| alice.frame()).last();
+    assert!(last.is_none_or(|frame| frame.str("op") != "quit"), "it ends without a word");
+    let again = mnm(&site, &["ctl", "kick", &link]);
+    assert_eq!(again.status, Some(1), "{again:?}");
+    let mut alice = Member::login(site.address(), &account).expect("she is let in again");
+
+    assert_eq!(object(&site, &["ctl", "kick", "bob the second"]), json!({"ended": 1}));
+    bob.wait_closed();
+    assert_eq!(mnm(&site, &["ctl", "kick", &account.uid]).good(), format!("{}: one link is ended\n", account.uid));
+    alice.wait_closed();
+    assert_eq!(mnm(&site, &["ctl", "kick", &account.uid]).good(), format!("{}: is not here\n", account.uid));
+
+    site.end(Stop::Clean).unwrap();
+    assert_eq!(object(&site, &["ctl", "links"]), json!({"links": []}), "a relay that does not run has none");
+    assert_eq!(object(&site, &["ctl", "kick", "alice in town"]), json!({"ended": 0}));
+    let said = mnm(&site, &["ctl", "kick", "3.17"]);
+    assert!(said.status == Some(1) && said.err.contains("there is no link 3.17"), "{said:?}");
+}
+
+#[test]
+fn who_says_nothing_is_listed_and_kicked_too() {
+    // Time enough on a slow machine: else the relay would end it by itself.
+    let site = start(&json!({"limits": {"login_timeout_s": 60}}));
+    let mut stranger = std::net::TcpStream::connect(site.address()).unwrap();
+    stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+    let found = (0..100_000).find_map(|_| {
+        let all = object(&site, &["ctl", "links"]);
+        all["links"].get(0).cloned()
+    });
+    let link = found.expect("it is let in");
+    assert_eq!((&link["state"], &link["from"], link.get("uid")), (&json!("greeting"), &json!("127.0.0.1"), None));
+    assert_eq!(object(&site, &["ctl", "kick", link["link"].as_str().unwrap()]), json!({"ended": 1}));
+    std::io::copy(&mut stranger, &mut std::io::sink()).expect("the end comes");
+    assert!(site.log().contains("kicked by the operator") && !site.log().contains("not logged in in time"), "{}", site.log());
+}
+
+#[test]
+fn short_words_do_what_long_ones_do() {
+    let mut site = start(&json!({"register": "invite"}));
+    let told = mnm(&site, &["ctl", "invite", "--uses", "2"]).good();
+    let code = told.lines().next().unwrap();
+    let mut member =
+        Member::register_with(site.address(), &json!({"newalias": "alice in town", "invite": code})).expect("the code is good");
+    let object = object(&site, &["ctl", "invite", "--expires", "never", "--role", "receive"]);
+    assert_eq!((&object["expires"], &object["role"]), (&json!("never"), &json!("receive")));
+
+    assert_eq!(mnm(&site, &["ctl", "suspend", "alice in town"]).good(), "alice in town: role suspended\n");
+    member.wait_closed();
+    assert_eq!(Member::login(site.address(), &member.account).err().as_deref(), Some("account suspended"));
+    site.end(Stop::Clean).unwrap();
+    mnm(&site, &["ctl", "role", "alice in town", "full"]).good();
+    mnm(&site, &["ctl", "suspend", &member.account.uid]).good();
+    begin(&mut site);
+    assert_eq!(Member::login(site.address(), &member.account).err().as_deref(), Some("account suspended"));
+    mnm(&site, &["ctl", "role", "alice in town", "full"]).good();
+
+    let mut member = Member::login(site.address(), &member.account).expect("she is let in again");
+    let about = self::object(&site, &["ctl", "member", "alice in town"]);
+    let node = about["nodes"][0]["node"].as_str().unwrap();
+    assert_eq!(mnm(&site, &["ctl", "drop", "alice in town", node]).good(), format!("alice in town: node {node} is dropped\n"));
+    member.wait_closed();
+    assert_eq!(Member::login(site.address(), &member.account).err().as_deref(), Some("login failed"));
 }

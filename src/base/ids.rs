@@ -84,9 +84,23 @@ pub struct LinkId {
     pub generation: u32,
 }
 
+impl LinkId {
+    /// Reads what people are told of a link, `SLOT.GENERATION`; nothing but exactly that is one.
+    pub fn parse(text: &str) -> Option<LinkId> {
+        let (slot, generation) = text.split_once('.')?;
+        let link = LinkId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        (link.text() == text).then_some(link)
+    }
+
+    /// What people are told of it: the same in the log, and on the command line.
+    pub fn text(self) -> String {
+        format!("{}.{}", self.slot, self.generation)
+    }
+}
+
 impl fmt::Display for LinkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "link {}", self.generation)
+        write!(f, "link {}.{}", self.slot, self.generation)
     }
 }
 
@@ -199,6 +213,16 @@ mod tests {
         assert_eq!(Seq::from_hex("0123456789abcdef"), Some(seq));
         for bad in ["", "0123456789ABCDEF", "123456789abcdef", "+123456789abcdef", "0123456789abcdef0"] {
             assert_eq!(Seq::from_hex(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_read_as_it_is_told() {
+        let link = LinkId { slot: 3, generation: 4_294_967_295 };
+        assert_eq!((link.text().as_str(), link.to_string().as_str()), ("3.4294967295", "link 3.4294967295"));
+        assert_eq!(LinkId::parse(&link.text()), Some(link));
+        for bad in ["", "3", "3.", ".3", "3.4294967296", "+3.1", "03.1", "3.1.2", "3.1 ", "link 3.1", "-1.1"] {
+            assert_eq!(LinkId::parse(bad), None, "{bad}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! What an answer says, in words for a person.
 
-use super::status;
+use super::{status, table};
 use crate::server::Changes;
-use crate::server::control::{Member, Node, Reply, Request, Who};
+use crate::server::control::{Member, Node, Reply, Request, Target, Who};
 
 /// The lines. `symbol` makes the QR symbol of a code, where one is wanted.
 pub fn lines(request: &Request, reply: &Reply, symbol: Option<fn(&str) -> Vec<String>>) -> Vec<String> {
@@ -26,6 +26,16 @@ pub fn lines(request: &Request, reply: &Reply, symbol: Option<fn(&str) -> Vec<St
         Reply::Draining { seconds } => {
             vec![format!("Nobody is let in any more; the relay stops when all deliveries are acknowledged, or in {seconds} seconds.")]
         }
+        Reply::Members { members, next } => {
+            let mut lines = table::members(members);
+            lines.extend(next.as_ref().map(|uid| format!("There are more: mnm ctl members --after {uid}")));
+            lines
+        }
+        Reply::Nodes { nodes, .. } => table::nodes(nodes),
+        Reply::Queues { queues, .. } => table::queues(queues),
+        Reply::Groups { groups, .. } => table::groups(groups),
+        Reply::Links { links, .. } => table::links(links),
+        Reply::Ended { ended } => vec![kicked(request, *ended)],
         Reply::Done { .. } => vec![done(request)],
     }
 }
@@ -69,9 +79,25 @@ fn done(request: &Request) -> String {
         Request::Invite { .. }
         | Request::Member { .. }
         | Request::NewNode { .. }
+        | Request::Kick { .. }
+        | Request::Members { .. }
+        | Request::Nodes { .. }
+        | Request::Queues { .. }
+        | Request::Groups { .. }
+        | Request::Links { .. }
         | Request::Status
         | Request::Reload
         | Request::Drain { .. } => "done".to_owned(),
+    }
+}
+
+fn kicked(request: &Request, ended: usize) -> String {
+    match (request, ended) {
+        (Request::Kick { whom: Target::Link(link) }, _) => format!("link {link} is ended"),
+        (Request::Kick { whom: Target::Uid(who) | Target::Alias(who) }, 0) => format!("{who}: is not here"),
+        (Request::Kick { whom: Target::Uid(who) | Target::Alias(who) }, 1) => format!("{who}: one link is ended"),
+        (Request::Kick { whom: Target::Uid(who) | Target::Alias(who) }, _) => format!("{who}: {ended} links are ended"),
+        (_, _) => format!("{ended} links are ended"),
     }
 }
 

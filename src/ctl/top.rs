@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use super::status::{lines, size};
-use super::{Failure, ask, not_understood};
+use super::{Failure, ask};
 use crate::config::Config;
 use crate::server::Status;
 use crate::server::control::{Reply, Request};
@@ -23,8 +23,7 @@ pub fn top(config: &Config, every: Duration, count: Option<u64>) -> Result<(), F
     let mut before: Option<Status> = None;
     let mut left = count;
     while left != Some(0) {
-        let answer = ask(config, &Request::Status)?;
-        let status = match serde_json::from_str(&answer).map_err(|error| not_understood(config, &error))? {
+        let status = match ask(config, &Request::Status)? {
             Reply::Status(status) => *status,
             Reply::Refused { error } => return Err(Failure::Refused(error)),
             _ => return Err(Failure::Refused("the relay has answered something else".to_owned())),

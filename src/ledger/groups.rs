@@ -63,6 +63,16 @@ impl Group {
         self.moderators
     }
 
+    /// How many are invited.
+    pub fn invited_count(&self) -> usize {
+        self.invited
+    }
+
+    /// How many are barred.
+    pub fn barred_count(&self) -> usize {
+        self.members.len() - self.size()
+    }
+
     /// How many have joined or are invited.
     pub fn size(&self) -> usize {
         self.joined + self.invited
@@ -209,6 +219,11 @@ impl Groups {
 
     pub(super) fn get(&self, no: GroupNo) -> &Group {
         &self.all[no.0 as usize]
+    }
+
+    /// Groups of that number or a higher one.
+    pub(super) fn starting_at(&self, no: GroupNo) -> impl Iterator<Item = &Group> {
+        self.all.iter().skip(no.0 as usize)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Group> {

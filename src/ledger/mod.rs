@@ -177,6 +177,11 @@ impl Ledger {
         self.users.get(no)
     }
 
+    /// Users of that number or a higher one, in rising order.
+    pub fn users_from(&self, no: UserNo) -> impl Iterator<Item = &User> {
+        self.users.starting_at(no)
+    }
+
     /// How many users there are.
     pub fn user_count(&self) -> usize {
         self.users.count()
@@ -286,6 +291,11 @@ impl Ledger {
     /// If there is none of that number.
     pub fn group(&self, no: GroupNo) -> &Group {
         self.groups.get(no)
+    }
+
+    /// Groups of that number or a higher one, in rising order.
+    pub fn groups_from(&self, no: GroupNo) -> impl Iterator<Item = &Group> {
+        self.groups.starting_at(no)
     }
 
     /// A group by its name.

@@ -127,6 +127,11 @@ impl Users {
         self.by_uid.len()
     }
 
+    /// Users of that number or a higher one.
+    pub(super) fn starting_at(&self, no: UserNo) -> impl Iterator<Item = &User> {
+        self.all.iter().skip(no.0 as usize).flatten()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &User> {
         self.all.iter().flatten()
     }

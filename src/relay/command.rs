@@ -1,8 +1,12 @@
 //! What the operator asks of a running relay, and what it answers. It comes as [`Input::Command`](super::Input), and the
 //! answer leaves as [`Effect::Answer`](super::Effect) when all it tells is durable.
 
-use crate::base::{InviteCode, Wall};
+mod list;
+
+use crate::base::{InviteCode, LinkId, Wall};
 use crate::record::{Mode, Role};
+
+pub use list::{By, GroupInfo, LinkInfo, LinkState, List, Listed, MemberSummary, OwnedNode, QueueInfo};
 
 /// Whom a command means.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +15,15 @@ pub enum Whom {
     Uid(String),
     /// The user of this alias.
     Alias(String),
+}
+
+/// What a kick ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kicked {
+    /// All links of a member.
+    Member(Whom),
+    /// One link.
+    Link(LinkId),
 }
 
 /// One command.
@@ -44,6 +57,26 @@ pub enum Command {
     DropNode(Whom, String),
     /// Give a member a new node, with this label.
     NewNode(Whom, String),
+    /// End links. Whose they were may come back at once.
+    Kick(Kicked),
+    /// Tell a part of a list.
+    List(List),
+}
+
+impl Command {
+    /// Whether it only asks: nothing is other than before when it is answered.
+    pub fn only_asks(&self) -> bool {
+        match self {
+            Command::Member(_) | Command::List(_) => true,
+            Command::Invite { .. }
+            | Command::Register { .. }
+            | Command::Role(..)
+            | Command::Admin(..)
+            | Command::DropNode(..)
+            | Command::NewNode(..)
+            | Command::Kick(_) => false,
+        }
+    }
 }
 
 /// A member, as a command's answer tells.
@@ -96,6 +129,10 @@ pub enum Answer {
         /// The new node's secret: told once.
         secret: String,
     },
+    /// So many links were ended.
+    Ended(usize),
+    /// The part of the list that was asked for.
+    Listed(Listed),
     /// It cannot be done; a sentence.
     Refused(String),
 }

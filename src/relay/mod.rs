@@ -26,7 +26,10 @@ mod settings;
 mod timers;
 mod upload;
 
-pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
+pub use command::{
+    Answer, By, Command, GroupInfo, Kicked, LinkInfo, LinkState, List, Listed, MemberInfo, MemberSummary, NodeInfo, OwnedNode, QueueInfo,
+    Whom,
+};
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
 pub use names::NameGuard;
@@ -174,7 +177,7 @@ impl Relay {
             Input::Request { link, request, dialect, body } => self.request(link, request, dialect, body, now, out),
             Input::Body { link, octets } => self.body(link, octets, now, out),
             Input::Broken { link, fault } => {
-                log::log!(self.level_for(link), link = link.generation; "the peer breaks the protocol: {fault:?}");
+                log::log!(self.level_for(link), link = link.text(); "the peer breaks the protocol: {fault:?}");
                 self.refuse(link, Reason::of(&fault), now, out);
             }
             Input::Blocked { link } => self.output(link, Output::Blocked(now.mono)),
@@ -358,10 +361,10 @@ impl Relay {
         match session.state {
             State::Refused(_) | State::Closing(_) => return,
             State::Greeting => {
-                log::debug!(link = link.generation; "the link ends: {reason} (not told: it never said which revision it speaks)")
+                log::debug!(link = link.text(); "the link ends: {reason} (not told: it never said which revision it speaks)")
             }
             State::Anonymous | State::LoggedIn(_) => {
-                log::log!(self.level_for(link), link = link.generation; "the link ends: {reason}");
+                log::log!(self.level_for(link), link = link.text(); "the link ends: {reason}");
                 return ops::end_link(&mut self.cx(now, out), link, Some(reason));
             }
         }
@@ -410,7 +413,7 @@ impl Relay {
             session.armed = None;
             match session.due(now.mono, &self.settings.timeouts, self.settings.upload_rate) {
                 Due::Refusal => {
-                    log::debug!(link = link.generation; "the link ends: {}", Reason::LoginFailed);
+                    log::debug!(link = link.text(); "the link ends: {}", Reason::LoginFailed);
                     ops::end_link(&mut self.cx(now, out), link, Some(Reason::LoginFailed));
                 }
                 Due::Pace => {
@@ -418,7 +421,7 @@ impl Relay {
                     self.rearm(link, now);
                 }
                 Due::Cut(why) => {
-                    log::log!(level, link = link.generation; "the link ends: {why}");
+                    log::log!(level, link = link.text(); "the link ends: {why}");
                     self.depart(link, now, out);
                     self.sessions.close(link);
                     out.push(Effect::Cut { link });

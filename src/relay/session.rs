@@ -320,6 +320,11 @@ impl Sessions {
         self.slots[link.slot as usize].take()
     }
 
+    /// What there is at each place from that number on, in rising order.
+    pub(super) fn places_from(&self, slot: usize) -> impl Iterator<Item = (usize, Option<&Session>)> {
+        self.slots.iter().enumerate().skip(slot).map(|(at, session)| (at, session.as_ref()))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten()
     }

@@ -9,33 +9,46 @@ use super::run::{Tcp, equip};
 use super::{Clock, RunError, recover};
 use crate::base::OsEntropy;
 use crate::config::{Config, ConfigError, DataPlace};
+use crate::relay::{Answer, Command};
 use crate::store::{Directory, Exchange, Options, StoreError};
 
-/// Does what is asked to the data directory itself; what the answer tells is durable.
+/// Does what is asked to the data directory itself; what an answer tells is durable. `hear` is told it, and may ask for more, which
+/// costs no other start.
 ///
 /// # Errors
 /// [`RunError`], as for a start; nothing was done then, unless the disk failed. [`StoreError::Locked`] if a relay has the
 /// directory after all.
-pub fn alone(config: &Config, request: Request) -> Result<Reply, RunError> {
+pub fn alone(config: &Config, first: Request, hear: &mut dyn FnMut(Reply) -> Option<Request>) -> Result<(), RunError> {
     check_place(&config.data)?;
     let clock = Clock::start();
-    let command = match request.command(clock.now().wall) {
-        Ok(command) => command,
-        Err(sentence) => return Ok(Reply::refused(sentence)),
-    };
+    // What cannot be meant is found out before the log is read.
+    if let Err(sentence) = first.clone().command(clock.now().wall) {
+        hear(Reply::refused(sentence));
+        return Ok(());
+    }
     let disk = Directory::open_existing(&config.data)?;
     Exchange::check_none(&config.data)?;
     let options = Options { segment_bytes: config.limits.segment_bytes };
     let mut server: Tcp = equip(config, recover(disk, options, Box::new(OsEntropy))?, options);
-    server.command(0, command.clone(), clock.now())?;
-    let answer = loop {
+    let mut next = Some(first);
+    while let Some(request) = next {
+        next = hear(match request.command(clock.now().wall) {
+            Ok(command) => Reply::new(&command, perform(&mut server, command.clone(), &clock)?),
+            Err(sentence) => Reply::refused(sentence),
+        });
+    }
+    server.stop(clock.now())?;
+    Ok(())
+}
+
+fn perform(server: &mut Tcp, command: Command, clock: &Clock) -> Result<Answer, RunError> {
+    server.command(0, command, clock.now())?;
+    loop {
         server.turn(clock.now())?;
         if let Some((_, answer)) = server.take_answers().pop() {
-            break answer;
+            return Ok(answer);
         }
-    };
-    server.stop(clock.now())?;
-    Ok(Reply::new(&command, answer))
+    }
 }
 
 /// Whether there is a log, and whether it is this user's: segments that another makes the relay could not open, and root can

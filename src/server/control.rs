@@ -24,7 +24,7 @@ use crate::relay::{Answer, Now};
 use crate::store::{Disk, StoreError};
 
 pub use place::{SOCKET, call};
-pub use words::{Errand, Member, Node, Reply, Request, Who};
+pub use words::{Errand, Group, Link, Member, MemberLine, Node, OwnedNode, Queue, Reply, Request, Target, Who};
 
 /// How long the door is left alone after somebody could not be let in.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -117,17 +117,12 @@ impl Control {
             let Some(talk) = self.talks.iter_mut().flatten().find(asked_it) else { continue };
             let Some(Asked { command: Some(command), line, .. }) = talk.take_asked() else { continue };
             let reply = Reply::new(&command, answer);
-            match &reply {
-                Reply::Refused { error } => log::info!("control socket: {line} is refused: {error}"),
-                Reply::Code { .. }
-                | Reply::Node { .. }
-                | Reply::Member(_)
-                | Reply::Status(_)
-                | Reply::Reloaded(_)
-                | Reply::Draining { .. }
-                | Reply::Done { .. } => {
-                    log::info!("control socket: {line} is done")
-                }
+            if let Reply::Refused { error } = &reply {
+                log::info!("control socket: {line} is refused: {error}");
+            } else {
+                // A long list is asked for a thousand times, and nothing is other than before.
+                let level = if command.only_asks() { log::Level::Debug } else { log::Level::Info };
+                log::log!(level, "control socket: {line} is done");
             }
             talk.say(&reply.line(), now.mono);
         }

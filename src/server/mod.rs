@@ -441,7 +441,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             let shy = conn.inlet.is_bulk() && now.mono.since(self.heard_at) < BULK_COURTESY;
             let received = conn.receive(&mut self.buffer, if shy { BULK_PIECE } else { READ_BUFFER }, &mut reading);
             if let Received::Broken(error) = &received {
-                log::debug!(link = conn.id.generation; "a link breaks: {error}");
+                log::debug!(link = conn.id.text(); "a link breaks: {error}");
                 conn.broken = true;
             }
             if matches!(received, Received::End | Received::Broken(_)) {
@@ -565,7 +565,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let Some(conn) = self.conns.get_mut(slot).filter(|conn| conn.id == link) else { return };
         act(conn);
         if conn.outbox.weight() > OUTPUT_MAX && conn.phase != Phase::Gone {
-            log::info!(link = link.generation; "the link ends: does not read what it is sent");
+            log::info!(link = link.text(); "the link ends: does not read what it is sent");
             conn.phase = Phase::Gone;
         }
         mark_writable(conn, slot, &mut self.writable);

@@ -9,7 +9,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, id: &str) {
     let mut dead = Dead::new();
     let acked = Seq::from_hex(id).filter(|&message| cx.ledger.acknowledge(me.node, message, &mut dead).is_some());
     let Some(message) = acked else {
-        log::debug!(link = me.link.generation; "ack of something that is not outstanding");
+        log::debug!(link = me.link.text(); "ack of something that is not outstanding");
         return;
     };
     cx.saw(me.node);

@@ -41,7 +41,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, node: &str, of: Option<&str>) -> Outc
 /// Drops a device. The link of the one that `asks` stays for the answer.
 pub(super) fn drop_node(cx: &mut Cx<'_>, owner: UserNo, no: NodeNo, asks: Option<NodeNo>) -> Posted {
     if let Some(link) = cx.online.link(no).filter(|_| asks != Some(no)) {
-        log::info!(link = link.generation; "the link ends: its node was dropped");
+        log::info!(link = link.text(); "the link ends: its node was dropped");
         login::depart(cx, link);
         cx.sessions.close(link);
         cx.out.push(Effect::Cut { link });

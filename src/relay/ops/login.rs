@@ -25,7 +25,7 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, uid: &str, node: &str) -> Resul
     }
     let (user_no, node_no, label) = (user.no(), node.no, node.label.to_owned());
     free_node(cx, node_no)?;
-    log::info!(link = link.generation, user = cx.name_of(user_no), node = node_no.0, from = cx.origin(link); "logged in");
+    log::info!(link = link.text(), user = cx.name_of(user_no), node = node_no.0, from = cx.origin(link); "logged in");
     // Deliveries begin with `enter`, so the news of this login comes after what waited before it.
     enter(cx, link, user_no, node_no);
     if check_room(cx, 0).is_ok() {
@@ -61,7 +61,7 @@ fn free_node(cx: &mut Cx<'_>, node: NodeNo) -> Result<(), Reason> {
     if !silent {
         return Err(Reason::NodeConnected);
     }
-    log::info!(link = old.generation; "the link ends: silent, and its node logged in again");
+    log::info!(link = old.text(); "the link ends: silent, and its node logged in again");
     depart(cx, old);
     cx.sessions.close(old);
     cx.out.push(Effect::Cut { link: old });

@@ -132,7 +132,7 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
             if leaves { Err(Reason::NodeDropped) } else { Ok(()) }
         }
         Err(Stop::Deny(sentence)) => {
-            log::debug!(link = me.link.generation; "denied: {sentence}");
+            log::debug!(link = me.link.text(); "denied: {sentence}");
             cx.send(me.link, reply::ack_error(&id, &sentence));
             Ok(())
         }
@@ -292,7 +292,7 @@ fn check_user_room(cx: &Cx<'_>, user: UserNo) -> Result<(), Stop> {
 fn end_link_of(cx: &mut Cx<'_>, user: UserNo, reason: Reason) {
     let links: Vec<LinkId> = cx.ledger.user(user).node_numbers().filter_map(|node| cx.online.link(node)).collect();
     for link in links {
-        log::info!(link = link.generation; "the link ends: {reason}");
+        log::info!(link = link.text(); "the link ends: {reason}");
         end_link(cx, link, Some(reason));
     }
 }

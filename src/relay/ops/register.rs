@@ -25,21 +25,21 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<(), 
     if cx.settings.token_required {
         // No token can be verified yet, so the door stays shut rather than open to any.
         log::debug!(
-            link = link.generation;
+            link = link.text();
             "register refused: this site wants a third party's word ({})",
             if wish.token { "a token came" } else { "none came" }
         );
         return Err(Reason::AuthRequired);
     }
     if check_room(cx, 0).is_err() {
-        log::debug!(link = link.generation; "register refused: storage full");
+        log::debug!(link = link.text(); "register refused: storage full");
         return Err(Reason::RegisterFailure);
     }
     let invite = admitted(cx, link, wish)?;
     let groups = invite.iter().flat_map(|invite| &invite.groups);
     let news: u64 = groups.map(|no| news_of(cx, *no) + HEADERS).sum();
     if check_room(cx, news).is_err() {
-        log::debug!(link = link.generation; "register refused: storage full");
+        log::debug!(link = link.text(); "register refused: storage full");
         return Err(Reason::RegisterFailure);
     }
     let uid = Uid::random(cx.entropy);
@@ -64,7 +64,7 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<(), 
         cx.append(&Record::Invite(invite.clone()));
         hosts = invitations(cx, &invite, alias.as_deref(), &mut troubles);
     }
-    log::info!(link = link.generation, user = cx.name_of(no), from = cx.origin(link); "registered");
+    log::info!(link = link.text(), user = cx.name_of(no), from = cx.origin(link); "registered");
     let error = (!troubles.is_empty()).then(|| troubles.join("; "));
     cx.send(link, reply::registered(&secret.reveal(), &uid.to_string(), error.as_deref()));
     login::enter(cx, link, no, node);

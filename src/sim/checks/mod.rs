@@ -223,6 +223,8 @@ pub(super) struct Checks {
     command: Option<(u64, Command)>,
     /// Records on which answers to the operator depend.
     tickets: BTreeMap<u64, u64>,
+    /// Nodes that were here when they were kicked.
+    kicked: Vec<NodeNo>,
     /// Links of nodes that have ended in this decision.
     endings: Vec<Ending>,
     /// How it is told that something is unknown, with a star for its name; by what was asked.
@@ -272,6 +274,7 @@ impl Checks {
             due: BTreeSet::new(),
             command: None,
             tickets: BTreeMap::new(),
+            kicked: Vec::new(),
             endings: Vec::new(),
             unknown: BTreeMap::new(),
             deliveries: Vec::new(),

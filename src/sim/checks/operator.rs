@@ -8,6 +8,7 @@ use crate::sim::model::Predicted;
 impl Checks {
     /// The operator asks for something, and the relay does it now.
     pub(in crate::sim) fn command(&mut self, ticket: u64, command: Command) {
+        self.kicked = self.model.kicked_by(&command);
         self.command = Some((ticket, command));
     }
 
@@ -23,6 +24,7 @@ impl Checks {
         let from = self.model.messages.len();
         let predicted = self.model.command(moment.wall, &command);
         let batch = std::mem::take(&mut self.batch);
+        let kicked = std::mem::take(&mut self.kicked);
         ensure(Oracle::Atomicity, batch.ended || batch.last == 0, || format!("the batch of {command:?} has no end"))?;
         let what = || format!("{command:?} is answered with {answer:?}, predicted was {predicted:?}");
         self.compare(from, batch.messages)
@@ -36,6 +38,8 @@ impl Checks {
                 self.secrets.insert(*node, secret.clone());
                 *uid == self.model.users[self.model.nodes[*node].user].uid
             }
+            // What is left of each is that it was here before.
+            (Answer::Ended(count), Predicted::Ended) => *count == kicked.len() && kicked.iter().all(|node| !self.online.contains_key(node)),
             _ => false,
         };
         ensure(Oracle::Answers, right, what)?;

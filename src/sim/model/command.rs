@@ -2,7 +2,7 @@
 
 use super::{Code, Model, Nanos, NodeNo, UserNo};
 use crate::record::Role;
-use crate::relay::{Command, MemberInfo, NodeInfo, Whom};
+use crate::relay::{Command, Kicked, MemberInfo, NodeInfo, Whom};
 
 /// What a command is answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub enum Predicted {
     Member(MemberInfo),
     /// A secret, which the relay chose, for this new node.
     Node(NodeNo),
+    /// Links are ended: as many as there were, which the model does not know any more.
+    Ended,
     /// It cannot be done.
     Refused,
 }
@@ -65,7 +67,19 @@ impl Model {
                 let made = self.new_node(user, oldest, label, false);
                 made.map_or(Predicted::Refused, |_| Predicted::Node(self.nodes.len() - 1))
             }
+            Command::Kick(Kicked::Member(whom)) => self.find(whom).map_or(Predicted::Refused, |user| {
+                self.nodes_of(user).into_iter().for_each(|node| self.end(node));
+                Predicted::Ended
+            }),
+            Command::Kick(Kicked::Link(_)) | Command::List(_) => unreachable!("the operator here kicks members, and lists nothing"),
         }
+    }
+
+    /// Nodes whose links a command ends without a word.
+    pub fn kicked_by(&self, command: &Command) -> Vec<NodeNo> {
+        let Command::Kick(Kicked::Member(whom)) = command else { return Vec::new() };
+        let nodes = self.find(whom).map(|user| self.nodes_of(user)).unwrap_or_default();
+        nodes.into_iter().filter(|node| self.nodes[*node].link.is_some()).collect()
     }
 
     fn find(&self, whom: &Whom) -> Option<UserNo> {

@@ -3,7 +3,7 @@
 use super::{gid, some_uid};
 use crate::base::Wall;
 use crate::record::{Mode, Role};
-use crate::relay::{Command, Whom};
+use crate::relay::{Command, Kicked, Whom};
 use crate::sim::model::{Model, Nanos};
 use crate::sim::plan::{Extensions, Plan, SECOND};
 use crate::sim::prng::Prng;
@@ -24,7 +24,8 @@ pub(in crate::sim) fn command(model: &Model, extensions: &Extensions, groups: us
         prng.chance(2, 3).then_some(Wall(at / 1_000_000 * 1_000_000))
     };
     match prng.roll(100) {
-        0..=29 => {
+        0..=5 => Command::Kick(Kicked::Member(whom(model, prng))),
+        6..=29 => {
             let mut names: Vec<String> = (0..prng.index(3)).map(|_| gid(prng.index(groups.max(1)))).collect();
             names.dedup();
             // Hardly ever one that there is not: that is refused.

@@ -50,7 +50,7 @@ impl World {
             match answer {
                 Answer::Code(code) => self.codes.push(code.to_string()),
                 Answer::Node { uid, secret } => self.set_up(uid, secret),
-                Answer::Done | Answer::Member(_) | Answer::Refused(_) => {}
+                Answer::Done | Answer::Member(_) | Answer::Ended(_) | Answer::Listed(_) | Answer::Refused(_) => {}
             }
         }
         Ok(())
