@@ -97,12 +97,13 @@ impl Process {
         Ok(())
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         // A relay that has gone already is found by the wait that follows.
         let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal);
     }
 
-    fn wait(&mut self, within: Duration) -> Result<std::process::ExitStatus, String> {
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(&mut self, within: Duration) -> Result<std::process::ExitStatus, String> {
         match self.log.wait_for(within, |line| (line == END).then_some(())) {
             Some(()) => self.child.wait().map_err(|error| error.to_string()),
             None => Err(format!("the relay did not end within {within:?}")),
@@ -298,6 +299,11 @@ impl TlsLink {
         TlsLink::over(TcpStream::connect_timeout(&address, PATIENCE)?)
     }
 
+    /// The relay's own certificate, as it was shown.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        self.tls.peer_certificates().expect("the handshake is done")[0].to_vec()
+    }
+
     fn over(socket: TcpStream) -> io::Result<TlsLink> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(PATIENCE))?;
@@ -412,7 +418,7 @@ impl Link for TlsLink {
     }
 }
 
-fn client_config() -> Arc<ClientConfig> {
+pub(crate) fn client_config() -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let trusting = Arc::new(Trusting(provider.clone()));
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
