@@ -89,6 +89,23 @@ pub const CONTROL_LINE_MAX: usize = 64 << 10;
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(30);
 /// Lines that are read from one operator's connection in one turn.
 pub const CONTROL_TURN_LINES: usize = 16;
+/// Connections to the metrics at one time: one or two ask, and whoever has kept us waiting for the longest makes way for a newcomer.
+pub const WEB_CONNECTIONS: usize = 8;
+/// The longest head of a request that is read there, as most web servers have it.
+pub const WEB_HEAD_MAX: usize = 8 << 10;
+/// Header fields of such a request; browsers send some twenty.
+pub const WEB_FIELDS_MAX: usize = 64;
+/// How long somebody may take to ask there, and as long again to read the answer.
+pub const WEB_PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that are accepted there in one turn.
+pub const WEB_TURN_ACCEPTS: usize = 8;
+/// Answers that are given there in one second; the rest waits. Each takes some 0.2 ms of the loop, so whoever asks without end takes 2 %
+/// of it.
+pub const WEB_ANSWERS_PER_SECOND: u32 = 100;
+/// Spans of time by which the ages of messages are counted: some 64 KiB at most.
+pub const AGE_SPANS_MAX: usize = 4096;
+/// While a log is read at start, others are looked after each time that so many octets are done: some milliseconds.
+pub const PULSE_BYTES: usize = 4 << 20;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.

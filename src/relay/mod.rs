@@ -11,6 +11,7 @@
 
 mod command;
 mod corks;
+mod counts;
 mod cx;
 mod effect;
 mod fanout;
@@ -27,6 +28,7 @@ mod timers;
 mod upload;
 
 pub use command::{Answer, Command, MemberInfo, NodeInfo, Whom};
+pub use counts::Counts;
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
 pub use names::NameGuard;
@@ -45,7 +47,7 @@ use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};
 use self::timers::Timers;
 use self::upload::Upload;
-use crate::base::{Entropy, LinkId, Mono, Seq};
+use crate::base::{Entropy, Limit, LinkId, Mono, Seq};
 use crate::ledger::Ledger;
 use crate::limits::{CURSOR_BYTES_MAX, LOGIN_PATIENCE};
 use crate::record::{Lane, Record};
@@ -63,6 +65,7 @@ pub struct Relay {
     corks: Corks,
     guesses: Guesses,
     names: NameGuard,
+    counts: Counts,
     entropy: Box<dyn Entropy>,
 }
 
@@ -83,6 +86,7 @@ impl Relay {
             corks,
             guesses: Guesses::default(),
             names,
+            counts: Counts::default(),
             entropy,
         }
     }
@@ -95,6 +99,16 @@ impl Relay {
     /// The newest binding record: what was decided so far may leave once it is durable.
     pub fn barrier(&self) -> Seq {
         self.journal.barrier
+    }
+
+    /// What has happened since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many nodes are logged in.
+    pub fn online(&self) -> usize {
+        self.online.count()
     }
 
     /// Whether a link is logged in.
@@ -239,6 +253,7 @@ impl Relay {
             corks: &mut self.corks,
             guesses: &mut self.guesses,
             names: &mut self.names,
+            counts: &mut self.counts,
             entropy: &mut *self.entropy,
             out,
         }
@@ -268,6 +283,7 @@ impl Relay {
             return;
         }
         session.dialect = dialect;
+        self.counts.requests[request.op() as usize] += 1;
         if let Err(reason) = session.state.admit(&request) {
             return self.refuse(link, reason, now, out);
         }
@@ -294,6 +310,7 @@ impl Relay {
         let chunk = self.settings.chunk;
         let mut cx = self.cx(now, out);
         if !upload.is_refused() && !cx.has_room(octets.len() as u64 + chunk as u64) {
+            cx.counts.refused.note(Limit::Storage);
             let needless = upload.refuse(ops::STORAGE_FULL.to_owned());
             cx.journal.forget_later(needless, now.mono);
         }
@@ -329,6 +346,9 @@ impl Relay {
     /// Ends a link with a reason, which only a TMTP client is told.
     fn refuse(&mut self, link: LinkId, reason: Reason, now: Now, out: &mut Vec<Effect>) {
         let Some(session) = self.sessions.get(link) else { return };
+        if !matches!(session.state, State::Closing(_)) {
+            self.counts.note_reason(reason);
+        }
         match session.state {
             State::Closing(_) => return,
             State::Greeting => log::debug!("{link} ends: {reason} (not told: it never said which revision it speaks)"),
@@ -360,7 +380,8 @@ impl Relay {
             }
             session.armed = None;
             match session.due(now.mono, &self.settings.timeouts) {
-                Due::Cut(why) => {
+                Due::Cut(limit, why) => {
+                    self.counts.refused.note(limit);
                     log::log!(level, "{link} ends: {why}");
                     self.depart(link, now, out);
                     self.sessions.close(link);

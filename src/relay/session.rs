@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::settings::Timeouts;
 use super::upload::Upload;
-use crate::base::{LinkId, Mono, NodeNo, Seq, UserNo};
+use crate::base::{Limit, LinkId, Mono, NodeNo, Seq, UserNo};
 use crate::record::Lane;
 use crate::wire::{Dialect, FrameError, Request, RequestError};
 
@@ -187,7 +187,7 @@ pub(super) struct Session {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Due {
     /// Login, idle, stall or linger time is over.
-    Cut(&'static str),
+    Cut(Limit, &'static str),
     /// Deliveries may have to be repeated.
     Redelivery,
     /// Nothing; ask again then.
@@ -211,19 +211,19 @@ impl Session {
 
     /// What is due at `now`, or else when something may be.
     pub(super) fn due(&self, now: Mono, timeouts: &Timeouts) -> Due {
-        let (deadline, why) = match &self.state {
-            State::Greeting | State::Anonymous => (self.opened_at.plus(timeouts.login), "not logged in in time"),
-            State::LoggedIn(_) => (self.heard_at.plus(timeouts.idle), "silent too long"),
-            State::Closing(at) => (at.plus(timeouts.linger), "still open after the last word"),
+        let (deadline, limit, why) = match &self.state {
+            State::Greeting | State::Anonymous => (self.opened_at.plus(timeouts.login), Limit::LoginDeadline, "not logged in in time"),
+            State::LoggedIn(_) => (self.heard_at.plus(timeouts.idle), Limit::Idle, "silent too long"),
+            State::Closing(at) => (at.plus(timeouts.linger), Limit::Linger, "still open after the last word"),
         };
         if deadline <= now {
-            return Due::Cut(why);
+            return Due::Cut(limit, why);
         }
         let mut next = deadline;
         if let Output::Blocked(since) = self.output {
             let stalled = since.plus(timeouts.stall);
             if stalled <= now {
-                return Due::Cut("reads nothing");
+                return Due::Cut(Limit::Stall, "reads nothing");
             }
             next = next.min(stalled);
         }

@@ -145,7 +145,7 @@ fn new_node(cx: &mut Cx<'_>, user: UserNo, label: &str) -> Result<Answer, Refuse
 
 fn sentence(stop: Stop) -> Refused {
     match stop {
-        Stop::Deny(sentence) => sentence,
+        Stop::Deny(sentence) | Stop::Over(_, sentence) => sentence,
         Stop::Refuse(reason) => reason.words().to_owned(),
     }
 }
