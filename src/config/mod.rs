@@ -13,6 +13,7 @@ mod error;
 mod limits;
 mod listen;
 mod membership;
+mod metrics;
 mod node;
 mod reader;
 
@@ -28,6 +29,7 @@ pub use error::{ConfigError, Remark};
 pub use limits::Limits;
 pub use listen::{CertificatePaths, Listen, join};
 pub use membership::{Lookalikes, Names, Register};
+pub use metrics::{Metrics, MetricsPlace};
 
 use crate::limits::NAME_MAX;
 use node::Node;
@@ -81,6 +83,8 @@ pub struct Config {
     pub dialect: Dialect,
     /// The most talkative level that is logged.
     pub log: LevelFilter,
+    /// Where the relay tells how it does, if anywhere.
+    pub metrics: Option<Metrics>,
     /// Bounds, with their defaults where the file says nothing.
     pub limits: Limits,
     /// What the operator should be told at start.
@@ -113,6 +117,7 @@ impl Default for Config {
             names: Names::default(),
             dialect: Dialect::default(),
             log: LevelFilter::Info,
+            metrics: None,
             limits: Limits::default(),
             remarks: Vec::new(),
         }
@@ -180,6 +185,7 @@ impl Config {
         let dialects = [("auto", Dialect::Auto), ("2018", Dialect::Draft2018), ("2020", Dialect::Draft2020)];
         let dialect = fields.get("dialect").map(|at| at.word(&dialects)).transpose()?.unwrap_or_default();
         let log = fields.get("log").map(|at| at.word(&LOG_LEVELS)).transpose()?;
+        let metrics = fields.get("metrics").map(|at| Metrics::read(&at, base)).transpose()?.flatten();
         let limits = fields.get("limits").map(|at| Limits::read(&at)).transpose()?.unwrap_or_default();
         let ntp = fields.get("ntp").as_ref().map(pass_over_ntp).transpose()?;
         fields.finish()?;
@@ -198,6 +204,7 @@ impl Config {
             names,
             dialect,
             log: log.unwrap_or(standard.log),
+            metrics,
             limits,
             remarks,
         })

@@ -13,5 +13,5 @@ mod sealed;
 pub use descriptors::{inherited_descriptors, is_out_of_descriptors, raise_descriptor_limit};
 pub use layer::{Layer, LayerError, TlsConfig};
 pub use link::{Link, Received, Socket};
-pub use os::{Accepted, Bound, LocalBound, LocalSocket, Poller, Ready, TcpSocket};
+pub use os::{Accepted, Bound, LocalBound, LocalSocket, Poller, Ready, TcpSocket, WebBound, WebSocket};
 pub use sealed::Sealed;

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 use std::time::Duration;
 
+use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use rustix::fs::Mode;
@@ -22,8 +23,11 @@ const EVENTS: usize = 1024;
 const LISTENERS: usize = usize::MAX / 2;
 /// Those of the operator's connections.
 const OPERATORS: usize = usize::MAX / 4 * 3;
+/// Those of whoever asks for the metrics.
+const WEB: usize = usize::MAX / 8 * 7;
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LOCAL: Token = Token(usize::MAX - 2);
+const WEB_DOOR: Token = Token(usize::MAX - 3);
 /// How long to leave a listener alone after the system had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -63,6 +67,38 @@ impl Socket for LocalSocket {
     }
 }
 
+/// A connection of somebody who asks for the metrics.
+#[derive(Debug)]
+pub enum WebSocket {
+    /// Over TCP.
+    Tcp(TcpSocket),
+    /// Through a socket in the file system.
+    Local(LocalSocket),
+}
+
+impl WebSocket {
+    fn any(&mut self) -> &mut dyn Socket {
+        match self {
+            WebSocket::Tcp(socket) => socket,
+            WebSocket::Local(socket) => socket,
+        }
+    }
+}
+
+impl Socket for WebSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.any().read(buffer)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.any().write(octets)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.any().shutdown_write()
+    }
+}
+
 /// Something that can be done without waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ready {
@@ -83,6 +119,10 @@ pub enum Ready {
     Knock,
     /// A connection of the operator's can be read or written, or has ended.
     Operator(usize),
+    /// Somebody wants to connect to the metrics.
+    WebKnock,
+    /// A connection there can be read or written, or has ended.
+    Web(usize),
     /// The operator wants the program to end.
     Stop,
     /// A terminal was closed, or somebody hopes that something is read anew.
@@ -133,20 +173,46 @@ impl Bound {
     }
 }
 
-/// A listening socket in the file system, for this user alone.
+/// A listening socket in the file system.
 #[derive(Debug)]
 pub struct LocalBound {
     listener: StdUnixListener,
 }
 
 impl LocalBound {
-    /// Makes the socket, which must not be there.
+    /// Makes the socket, which must not be there, for this user alone.
     ///
     /// # Errors
     /// The operating system's.
     pub fn new(path: &Path) -> io::Result<LocalBound> {
+        LocalBound::masked(path, 0o177)
+    }
+
+    /// The same for this user and this group.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn for_group(path: &Path) -> io::Result<LocalBound> {
+        LocalBound::masked(path, 0o117)
+    }
+
+    /// Whether somebody listens on a socket that is there. Asked without waiting: who listens may be stuck.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn is_heard(path: &Path) -> io::Result<bool> {
+        match UnixStream::connect(path) {
+            Ok(_) => Ok(true),
+            // Too many wait already.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn masked(path: &Path, mask: u32) -> io::Result<LocalBound> {
         // Changed afterwards, its mode would let others in for a moment. The mask is the whole process's, which has one thread.
-        let before = rustix::process::umask(Mode::from_raw_mode(0o177));
+        let before = rustix::process::umask(Mode::from_raw_mode(mask));
         let bound = StdUnixListener::bind(path);
         rustix::process::umask(before);
         let listener = bound?;
@@ -155,12 +221,28 @@ impl LocalBound {
     }
 }
 
+/// Where somebody may ask for the metrics.
+#[derive(Debug)]
+pub enum WebBound {
+    /// An address.
+    Tcp(Bound),
+    /// A file.
+    Local(LocalBound),
+}
+
+/// The same, watched.
+enum WebDoor {
+    Tcp(TcpListener),
+    Local(UnixListener),
+}
+
 /// All readiness of the process.
 pub struct Poller {
     poll: Poll,
     events: Events,
     listeners: Vec<TcpListener>,
     local: Option<UnixListener>,
+    web: Option<WebDoor>,
     signals: Signals,
     /// Given up to accept, and at once refuse, a connection for which there is no descriptor: left in the
     /// queue it would keep an edge-triggered listener from ever being reported again.
@@ -183,7 +265,7 @@ impl Poller {
             poll.registry().register(&mut listener, Token(LISTENERS + i), Interest::READABLE)?;
             listeners.push(listener);
         }
-        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, signals, spare: spare() })
+        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, web: None, signals, spare: spare() })
     }
 
     /// Waits until something is ready, at most `timeout`, and adds all that is to `ready`.
@@ -203,6 +285,8 @@ impl Poller {
                 match event.token() {
                     SIGNALS => ready.extend(self.signals.pending().filter_map(meaning)),
                     LOCAL => ready.push(Ready::Knock),
+                    WEB_DOOR => ready.push(Ready::WebKnock),
+                    Token(token) if token >= WEB => ready.push(Ready::Web(token - WEB)),
                     Token(token) if token >= OPERATORS => ready.push(Ready::Operator(token - OPERATORS)),
                     Token(token) if token >= LISTENERS => ready.push(Ready::Accept(token - LISTENERS)),
                     Token(slot) => {
@@ -287,7 +371,55 @@ impl Poller {
         self.poll.registry().register(&mut socket.0, Token(OPERATORS + slot), Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Stops listening; links go on, and so do the operator's connections.
+    /// Watches for those who ask for the metrics, at this place instead of any other.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_web_door(&mut self, bound: WebBound) -> io::Result<()> {
+        let mut door = match bound {
+            WebBound::Tcp(bound) => WebDoor::Tcp(TcpListener::from_std(bound.listener)),
+            WebBound::Local(bound) => WebDoor::Local(UnixListener::from_std(bound.listener)),
+        };
+        let source: &mut dyn Source = match &mut door {
+            WebDoor::Tcp(listener) => listener,
+            WebDoor::Local(listener) => listener,
+        };
+        self.poll.registry().register(source, WEB_DOOR, Interest::READABLE)?;
+        self.web = Some(door);
+        Ok(())
+    }
+
+    /// Accepts one connection there. Call until nobody is waiting.
+    ///
+    /// # Errors
+    /// The operating system's; somebody may wait still.
+    pub fn accept_web(&mut self) -> io::Result<Option<WebSocket>> {
+        let accepted = match &self.web {
+            None => return Ok(None),
+            Some(WebDoor::Tcp(listener)) => listener.accept().map(|(stream, _)| WebSocket::Tcp(TcpSocket(stream))),
+            Some(WebDoor::Local(listener)) => listener.accept().map(|(stream, _)| WebSocket::Local(LocalSocket(stream))),
+        };
+        match accepted {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Watches such a connection.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_web(&mut self, socket: &mut WebSocket, slot: usize) -> io::Result<()> {
+        let source: &mut dyn Source = match socket {
+            WebSocket::Tcp(socket) => &mut socket.0,
+            WebSocket::Local(socket) => &mut socket.0,
+        };
+        self.poll.registry().register(source, Token(WEB + slot), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Stops listening; links go on, and so do the operator's connections. Who asks for the metrics is let in still: that is how it
+    /// is seen that the relay is about to end.
     pub fn stop_listening(&mut self) {
         self.listeners.clear();
         self.local = None;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::base::Mono;
+use crate::base::{Limit, Mono};
 use crate::limits::{DESCRIPTORS_RESERVED, REPORT_EVERY, TURN_ACCEPTS_MAX};
 use crate::net::{Accepted, Layer, Poller, TcpSocket, TlsConfig};
 use crate::relay::Now;
@@ -59,6 +59,9 @@ impl Door {
                 Accepted::Nobody => return,
                 Accepted::NoDescriptor { pause, turned_away, helpless } => {
                     self.turned_away.add(u64::from(turned_away));
+                    if turned_away {
+                        server.refuse(Limit::Descriptors);
+                    }
                     self.helpless.add(u64::from(helpless));
                     self.paused.insert(listener, now.mono.plus(pause));
                     return;
@@ -66,6 +69,7 @@ impl Door {
                 Accepted::Socket(socket, peer) if server.links() >= self.links_max => {
                     log::debug!("connection from {peer}: turned away");
                     self.turned_away.add(1);
+                    server.refuse(Limit::Descriptors);
                     drop(socket);
                 }
                 Accepted::Socket(socket, peer) => {
@@ -95,6 +99,7 @@ impl Door {
         if let Err(error) = poller.watch(socket, slot) {
             log::debug!("a connection cannot be watched: {error}");
             self.turned_away.add(1);
+            server.refuse(Limit::Descriptors);
             server.abandon(slot, now);
         }
     }

@@ -17,11 +17,13 @@ mod gate;
 mod inlet;
 mod intake;
 mod listeners;
+mod metrics;
 mod outbox;
 mod recovery;
 mod repair;
 mod room;
 mod run;
+mod web;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -31,9 +33,10 @@ use slab::Slab;
 use self::conn::{Conn, Desk, Phase};
 use self::inlet::Reading;
 use self::intake::Intake;
+use self::metrics::Metrics;
 use self::outbox::Pins;
 use self::room::Room;
-use crate::base::{LinkId, Mono};
+use crate::base::{Limit, LinkId, Mono};
 use crate::limits::{
     BULK_COURTESY, BULK_PIECE, MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER,
     SPARE_AGE_MAX, TURN_BYTES_MAX, TURN_EFFECTS_MAX, TURN_HANDSHAKES_MAX,
@@ -49,9 +52,11 @@ pub use clock::Clock;
 #[cfg(feature = "sim")]
 pub use intake::Bystander;
 pub use listeners::{Listeners, Refusal};
-pub use recovery::{Facts, Verified, recover, verify, verify_directory};
+pub use metrics::Stopwatch;
+pub use recovery::{Facts, Verified, recover, recover_watched, verify, verify_directory};
 pub use repair::{Means, Repair, repair};
 pub use run::{RunError, descriptors, run, run_and_tell, settings};
+pub use web::probe as probe_metrics;
 
 /// Links that ended before anybody logged in on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -105,6 +110,9 @@ pub struct Server<S: Socket, D: Disk> {
     /// Something was written since it last did.
     stirred: bool,
     strangers: Strangers,
+    metrics: Metrics,
+    /// What commits are timed with, if they are.
+    stopwatch: Option<Stopwatch>,
     /// Answers to commands.
     answers: Vec<(u64, Answer)>,
 }
@@ -138,6 +146,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
             trim_at: Some(Mono::default().plus(SPARE_AGE_MAX)),
             stirred: false,
             strangers: Strangers::default(),
+            metrics: Metrics::default(),
+            stopwatch: None,
             answers: Vec::new(),
         }
     }
@@ -154,7 +164,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let slot = entry.key();
         let id = LinkId { slot: u32::try_from(slot).expect("fewer than 2^32 links"), generation: self.accepted };
         self.accepted = self.accepted.wrapping_add(1);
-        entry.insert(Conn::new(id, Link::new(socket, layer), self.dialect));
+        let conn = entry.insert(Conn::new(id, Link::new(socket, layer), self.dialect));
+        self.metrics.accepted += 1;
+        self.metrics.handshaking += usize::from(conn.handshaking);
         self.relay.handle(Input::Opened { link: id, from }, now, &mut self.effects);
         slot
     }
@@ -440,6 +452,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
             }
         }
         conn.stranger &= !conn.is_member(&self.relay);
+        if conn.handshaking && conn.link.is_ready() {
+            conn.handshaking = false;
+            self.metrics.handshaking -= 1;
+            self.metrics.handshakes += 1;
+        }
         // A handshake's answer, or the end of the link, is work for the writing part of the turn.
         mark_writable(conn, slot, &mut self.writable);
         Ok(())
@@ -501,7 +518,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
         self.relay.before_commit(now, &mut self.effects);
         self.absorb()?;
+        let began = self.stopwatch.as_ref().map(|now| now());
         self.store.commit()?;
+        let took = self.stopwatch.as_ref().zip(began).map(|(now, began)| now().since(began));
+        self.metrics.note_commit(took, self.intake.appended);
         self.committed = true;
         Ok(())
     }
@@ -511,8 +531,19 @@ impl<S: Socket, D: Disk> Server<S, D> {
         while let Some(effect) = self.intake.gate.release(self.store.durable()) {
             match effect {
                 Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
-                Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
-                Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
+                Effect::Deliver { link, message, again, .. } => {
+                    self.metrics.delivered += u64::from(!again);
+                    self.metrics.redelivered += u64::from(again);
+                    self.output(link, |conn| conn.outbox.push_message(message, again));
+                }
+                Effect::Close { link, .. } => {
+                    let mut closes = false;
+                    self.output(link, |conn| {
+                        closes = !std::mem::replace(&mut conn.closing, true);
+                        conn.phase = Phase::Closing;
+                    });
+                    self.metrics.closing += usize::from(closes);
+                }
                 Effect::Cut { link } => self.output(link, |conn| (conn.phase, conn.cut) = (Phase::Gone, true)),
                 Effect::Forget { seqs, .. } => {
                     for seq in seqs {
@@ -533,6 +564,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         act(conn);
         if conn.outbox.weight() > OUTPUT_MAX && conn.phase != Phase::Gone {
             log::info!("{link} ends: does not read what it is sent");
+            self.metrics.refuse(Limit::Output);
             conn.phase = Phase::Gone;
         }
         mark_writable(conn, slot, &mut self.writable);
@@ -575,6 +607,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
             self.strangers.ended += 1;
             self.strangers.broken += u64::from(conn.broken);
         }
+        self.metrics.closing -= usize::from(conn.closing);
+        self.metrics.handshaking -= usize::from(conn.handshaking);
+        self.metrics.failed_handshakes += u64::from(conn.handshaking);
         conn.outbox.unpin(&mut self.pins);
         self.held.remove(&slot);
         self.ended = true;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::control::Control;
 use super::door::Door;
-use super::{Clock, Facts, Listeners, Server, recover};
+use super::web::{State, Web};
+use super::{Clock, Facts, Listeners, Server, recover_watched};
 use crate::base::{OsEntropy, Wall};
 use crate::certificate::{self, OpenError};
 use crate::config::{self, Config, ConfigError, DataPlace};
@@ -130,8 +131,11 @@ pub fn run_and_tell(config: &Config, ready: impl FnOnce(&[SocketAddr])) -> Resul
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let mut poller = Poller::new(bound)?;
     let control = Control::open(&config.data, &mut poller);
+    let mut web = Web::open(config, &mut poller, clock.now())?;
     let options = Options { segment_bytes: config.limits.segment_bytes };
-    let facts = recover(disk, options, Box::new(OsEntropy))?;
+    // Each time that some MiB of the log are read.
+    let mut meanwhile = |done, total| web.meanwhile(&mut poller, clock.now(), (done, total));
+    let facts = recover_watched(disk, options, Box::new(OsEntropy), &mut meanwhile)?;
     let Facts { ledger, recovery, .. } = &facts;
     log::info!(
         "replayed {} records of {} octets: {} members, {} messages waiting{}",
@@ -142,10 +146,12 @@ pub fn run_and_tell(config: &Config, ready: impl FnOnce(&[SocketAddr])) -> Resul
         if recovery.clean { "" } else { " (the last run did not end cleanly)" }
     );
     tell_who_may_register(config, ledger.site(), clock.now().wall);
-    let server = equip(config, facts, options);
+    let mut server = equip(config, facts, options);
+    server.time_commits(Box::new(move || clock.now().mono));
+    web.set_state(State::Ready);
     log::info!("ready");
     ready(&addresses);
-    serve(server, poller, Door::new(tls, descriptors), control, &clock)
+    serve(server, poller, Door::new(tls, descriptors), control, web, &clock)
 }
 
 /// A relay with these facts and without links.
@@ -267,10 +273,11 @@ fn listen(config: &Config, identities: &[certificate::Identity]) -> Result<(Vec<
 }
 
 /// The loop: wait, note who is ready, turn.
-fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Control, clock: &Clock) -> Result<(), RunError> {
-    let mut ready = Vec::new();
+fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Control, mut web: Web, clock: &Clock) -> Result<(), RunError> {
+    let mut ready = web.take_early();
     loop {
-        let deadline = [server.next_deadline(), door.next_deadline(), control.next_deadline()].into_iter().flatten().min();
+        let deadline =
+            [server.next_deadline(), door.next_deadline(), control.next_deadline(), web.next_deadline()].into_iter().flatten().min();
         let timeout =
             if server.has_work() || !ready.is_empty() { Some(Duration::ZERO) } else { deadline.map(|at| at.since(clock.now().mono)) };
         poller.wait(timeout.map(round_up), &mut ready)?;
@@ -284,6 +291,8 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Contr
                 Ready::Accept(listener) => door.open(&mut server, &mut poller, listener, now),
                 Ready::Knock => control.knock(now),
                 Ready::Operator(slot) => control.wake(slot),
+                Ready::WebKnock => web.knock(now),
+                Ready::Web(slot) => web.wake(slot),
                 Ready::Hangup => {
                     log::info!("SIGHUP: nothing is reloaded yet; restart to apply a changed configuration or certificate");
                 }
@@ -309,6 +318,7 @@ fn serve(mut server: Tcp, mut poller: Poller, mut door: Door, mut control: Contr
         server.conclude(now)?;
         control.answer(server.take_answers(), now);
         door.report(server.take_strangers(), now);
+        web.turn(&mut poller, now, Some(&server));
     }
 }
 
