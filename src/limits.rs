@@ -243,6 +243,10 @@ pub const RESIDENT_MAX: usize = 4 << 20;
 /// How much compaction copies in one turn.
 pub const COMPACT_SLICE: usize = 128 << 10;
 
+const _: () = assert!(
+    (SPARES_MAX + CONTROL_CONNECTIONS + WEB_CONNECTIONS) as u64 + 16 <= DESCRIPTORS_RESERVED,
+    "segments, the operator's and the metrics' connections fit the reserve, with a dozen descriptors for the rest"
+);
 const _: () = assert!(SPARES_MAX as u64 * 2 <= DESCRIPTORS_RESERVED, "spares leave half of the reserve to listeners and the rest");
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");
 const _: () = assert!(NAME_MAX * 6 * 3 + 1024 < HEADER_MAX, "a member notice with three escaped names must fit a header");

@@ -130,8 +130,8 @@ pub fn run_and_tell(config: &Config, ready: impl FnOnce(&[SocketAddr])) -> Resul
     let addresses = bound.iter().map(Bound::address).collect::<io::Result<Vec<SocketAddr>>>()?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let mut poller = Poller::new(bound)?;
-    let control = Control::open(&config.data, &mut poller);
     let mut web = Web::open(config, &mut poller, clock.now())?;
+    let control = Control::open(&config.data, &mut poller);
     let options = Options { segment_bytes: config.limits.segment_bytes };
     // Each time that some MiB of the log are read.
     let mut meanwhile = |done, total| web.meanwhile(&mut poller, clock.now(), (done, total));

@@ -350,6 +350,6 @@ mod tests {
         assert!(!go_on(&mut talk, START).0);
         let mut gone = exchange(&[b"GET"]);
         gone.socket.ended = true;
-        assert_eq!(go_on(&mut gone, START), (true, Some(Asked::Nothing(Fault::NotHttp))));
+        assert_eq!(go_on(&mut gone, START), (false, Some(Asked::Nothing(Fault::NotHttp))));
     }
 }
