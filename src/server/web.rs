@@ -107,7 +107,10 @@ impl Web {
             self.let_in(poller, now);
         }
         let (pace, scene) = (&mut self.pace, &self.scene);
-        for slot in &mut self.talks {
+        // Who has waited for longest comes first: answers may not go round in this second.
+        let mut slots: Vec<&mut Option<Exchange<WebSocket>>> = self.talks.iter_mut().filter(|slot| slot.is_some()).collect();
+        slots.sort_by_key(|slot| slot.as_ref().map(Exchange::since));
+        for slot in slots {
             let Some(talk) = slot else { continue };
             let answer = &mut |asked: &exchange::Asked| pace.allows(now.mono).then(|| answer::answer(asked, scene, now, teller));
             if !talk.go_on(now.mono, answer) {
