@@ -107,8 +107,21 @@ pub fn check(overrides: &Overrides, now: Wall) -> Findings {
         }
         check_certificate(&mut findings, listen, &config, now);
     }
+    check_metrics(&mut findings, &config);
     findings.conclude();
     findings
+}
+
+fn check_metrics(findings: &mut Findings, config: &Config) {
+    let Some(metrics) = &config.metrics else { return findings.say("metrics: nowhere") };
+    match server::probe_metrics(metrics) {
+        Ok(()) => findings.say(format!("metrics: {metrics}")),
+        Err(Refusal::Unfit(error)) => findings.error(&error),
+        Err(Refusal::Taken(error)) => {
+            findings.warn(&error);
+            findings.conditions.push(format!("the program that listens on {metrics} has stopped"));
+        }
+    }
 }
 
 fn check_data(findings: &mut Findings, config: &Config, place: &DataPlace) {

@@ -117,6 +117,23 @@ pub const LIST_BYTES_MAX: usize = 512 << 10;
 pub const LIST_ENTRY_BYTES: usize = 320;
 /// The longest line that is written to the control socket, with its end. A client need not read more.
 pub const CONTROL_ANSWER_MAX: usize = 1 << 20;
+/// Connections to the metrics at one time: one or two ask, and whoever has kept us waiting for the longest makes way for a newcomer.
+pub const WEB_CONNECTIONS: usize = 8;
+/// The longest head of a request that is read there, as most web servers have it.
+pub const WEB_HEAD_MAX: usize = 8 << 10;
+/// Header fields of such a request; browsers send some twenty.
+pub const WEB_FIELDS_MAX: usize = 64;
+/// How long somebody may take to ask there, and as long again to read the answer.
+pub const WEB_PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that are accepted there in one turn.
+pub const WEB_TURN_ACCEPTS: usize = 8;
+/// Answers that are given there in one second; the rest waits. One took 0.45 ms of processor time with its connection, in a program that
+/// was not optimized: so whoever asks without end takes less than 5 % of the loop.
+pub const WEB_ANSWERS_PER_SECOND: u32 = 100;
+/// Spans of time by which the ages of messages are counted: some 64 KiB at most.
+pub const AGE_SPANS_MAX: usize = 4096;
+/// While a log is read at start, others are looked after each time that so many octets are done: some milliseconds.
+pub const PULSE_BYTES: usize = 4 << 20;
 /// The buffer that all links read into: several TLS records.
 pub const READ_BUFFER: usize = 64 << 10;
 /// A link with more unread replies than this is not read from until it reads.
@@ -288,6 +305,10 @@ const _: () = assert!(
 const _: () = assert!(
     NODES_MAX * (LIST_ENTRY_BYTES + 6 * LABEL_MAX) + ALIASES_MAX * 6 * (NAME_MAX + 3) + 1024 < CONTROL_ANSWER_MAX,
     "what is told of one member must fit a line"
+);
+const _: () = assert!(
+    (SPARES_MAX + CONTROL_CONNECTIONS + WEB_CONNECTIONS) as u64 + 16 <= DESCRIPTORS_RESERVED,
+    "segments, the operator's and the metrics' connections fit the reserve, with a dozen descriptors for the rest"
 );
 const _: () = assert!(SPARES_MAX as u64 * 2 <= DESCRIPTORS_RESERVED, "spares leave half of the reserve to listeners and the rest");
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");

@@ -115,6 +115,37 @@ fn checking_tells_everything_and_changes_nothing() {
 }
 
 #[test]
+fn checking_tells_where_metrics_are_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let check = |metrics: &str| {
+        let file = here.join("mnm.conf");
+        fs::write(&file, format!(r#"{{"metrics":"{metrics}","listen":{{"laddr":"127.0.0.1:0"}}}}"#)).unwrap();
+        let found = check::check(&Overrides { config: Some(file), ..Overrides::default() }, Wall(1_767_225_600_000_000_000));
+        (found.errors, found.lines.join("\n"))
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let _heard = std::os::unix::net::UnixListener::bind(here.join("heard")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(here.join("dead")).unwrap());
+    let port = taken.local_addr().unwrap().to_string();
+    for (metrics, errors, fragment) in [
+        ("", 0, "metrics: nowhere"),
+        ("127.0.0.1:0", 0, "metrics: 127.0.0.1:0"),
+        (&port, 0, "the relay would start once the program that listens on 127.0.0.1:"),
+        ("unix:new", 0, "metrics: unix:"),
+        ("unix:dead", 0, "/dead\n"),
+        ("unix:heard", 0, "/heard has stopped"),
+        ("unix:mnm.conf", 1, "is no socket); move it away"),
+        ("unix:none/new", 1, "make the directory that the socket is to be in"),
+    ] {
+        let (found, text) = check(metrics);
+        assert_eq!(found, errors, "{metrics}: {text}");
+        assert!(text.contains(fragment), "{text}\nlacks: {fragment}");
+    }
+    assert!(here.join("dead").exists() && !here.join("new").exists(), "a check changes nothing");
+}
+
+#[test]
 fn checking_tells_who_may_register() {
     let directory = tempfile::tempdir().unwrap();
     let check = |register: &str, address: &str| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::{Level, LevelFilter};
-use mnm::config::{CertificatePaths, Config, Dialect, Limits, Listen, Lookalikes, Names, Overrides, Register};
+use mnm::config::{CertificatePaths, Config, Dialect, Limits, Listen, Lookalikes, MetricsPlace, Names, Overrides, Register};
 use mnm::relay::{self, Settings};
 use mnm::{record, server};
 
@@ -32,7 +32,7 @@ fn the_shipped_file_says_the_defaults() {
     let text = fs::read_to_string(&file).unwrap();
     assert_eq!(parse(&text), Config { file: Some("mnm.conf".into()), ..Config::default() });
     // Every key it could have, so that nobody has to look elsewhere: a value, or a comment of the key's name.
-    let keys = ["name", "data", "listen", "auth", "authby", "register", "names", "dialect", "log", "limits", "ntp"];
+    let keys = ["name", "data", "listen", "auth", "authby", "register", "names", "dialect", "log", "metrics", "limits", "ntp"];
     for key in keys.into_iter().chain(["net", "laddr", "certPath", "keyPath", "min_chars", "reserved", "lookalikes"]) {
         assert!(text.contains(&format!("\"{key}\":")) || text.contains(&format!("\"#{key}\":")), "{key} is not shown");
     }
@@ -169,6 +169,37 @@ fn who_may_join_is_read() {
         assert_eq!(names, Names { min_chars: 255, reserved: vec!["support team".into()], lookalikes });
     }
     assert_eq!(parse(r#"{"names":{"reserved":[]}}"#).names.reserved, Vec::<String>::new());
+}
+
+#[test]
+fn metrics_are_served_to_this_machine_alone() {
+    let place = |text: &str| Config::parse(text, Path::new("/etc/mnm/mnm.conf")).unwrap().metrics.map(|metrics| metrics.place);
+    for nowhere in ["{}", r#"{"metrics":""}"#, r#"{"metrics":null}"#] {
+        assert_eq!(place(nowhere), None, "{nowhere}");
+    }
+    for address in ["127.0.0.1:9464", "[::1]:9464", "127.9.9.9:0", "[::ffff:127.0.0.1]:1"] {
+        assert_eq!(place(&format!(r#"{{"METRICS":"{address}"}}"#)), Some(MetricsPlace::Address(address.parse().unwrap())));
+    }
+    for (text, path) in [("unix:/run/mnm.sock", "/run/mnm.sock"), ("unix:./m.sock", "/etc/mnm/m.sock")] {
+        assert_eq!(place(&format!(r#"{{"metrics":"{text}"}}"#)), Some(MetricsPlace::Socket(path.into())), "{text}");
+    }
+    let form = r#"expected "127.0.0.1:9464", "[::1]:9464", "unix:/path", or "" for none"#;
+    let cure = r#"use 127.0.0.1 or [::1], or a socket ("unix:/path"), and put a proxy with TLS before it for others"#;
+    for (value, fragments) in [
+        (r#"":9464""#, ["which means all interfaces", cure]),
+        (r#""0.0.0.0:9464""#, ["metrics is \"0.0.0.0:9464\", which is not loopback", cure]),
+        (r#""[::]:9464""#, ["is not loopback", cure]),
+        (r#""192.0.2.1:9464""#, ["is not loopback", cure]),
+        (r#""localhost:9464""#, ["no address with a port", form]),
+        (r#""127.0.0.1""#, ["no address with a port", form]),
+        (r#""127.0.0.1:65536""#, ["no address with a port", form]),
+        (r#""unix:""#, ["without a path", form]),
+        (r#"9464"#, ["metrics is 9464", form]),
+        (r#"{"laddr":"127.0.0.1:9464"}"#, ["metrics is an object", form]),
+    ] {
+        refuse(&format!(r#"{{"metrics":{value}}}"#), &fragments);
+    }
+    refuse(&format!(r#"{{"metrics":"unix:/{}"}}"#, "p".repeat(100)), &["too long for a socket", "at most 100"]);
 }
 
 #[test]

@@ -38,6 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("memmap2", &["store/map.rs"]),
     ("getrandom", &["base/entropy.rs"]),
     ("slab", &["server/mod.rs"]),
+    ("httparse", &["server/web/exchange.rs"]),
     ("rcgen", &["certificate/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("env_logger", &["logging.rs"]),

@@ -32,8 +32,22 @@ impl Config {
     /// Every key but those of certificates, with its value as text, and whether it can be changed while the relay runs.
     fn entries(&self) -> Vec<(&'static str, String, bool)> {
         // A key that is added to one of these must be added here: the compiler says so.
-        let Config { file: _, name, data, listen, auth_required, authby, register, names, dialect, log, log_format, limits, remarks: _ } =
-            self;
+        let Config {
+            file: _,
+            name,
+            data,
+            listen,
+            auth_required,
+            authby,
+            register,
+            names,
+            dialect,
+            log,
+            log_format,
+            metrics,
+            limits,
+            remarks: _,
+        } = self;
         let addresses: Vec<String> =
             listen.iter().map(|listen| format!("{}{}", listen.address(), if listen.tls { "" } else { " without TLS" })).collect();
         let mut entries = vec![
@@ -46,6 +60,7 @@ impl Config {
             ("names", format!("{names:?}"), true),
             ("dialect", format!("{dialect:?}"), true),
             ("log", log.to_string().to_lowercase(), true),
+            ("metrics", metrics.as_ref().map(ToString::to_string).unwrap_or_default(), false),
             ("log_format", format!("{log_format:?}").to_lowercase(), false),
         ];
         entries.extend(limits.entries());

@@ -14,6 +14,7 @@ mod error;
 mod limits;
 mod listen;
 mod membership;
+mod metrics;
 mod node;
 mod reader;
 
@@ -30,6 +31,7 @@ pub use error::{ConfigError, Remark};
 pub use limits::Limits;
 pub use listen::{CertificatePaths, Listen, join};
 pub use membership::{Lookalikes, Names, Register};
+pub use metrics::{Metrics, MetricsPlace};
 
 use crate::limits::NAME_MAX;
 use node::Node;
@@ -95,6 +97,8 @@ pub struct Config {
     pub log: LevelFilter,
     /// How its lines are written.
     pub log_format: LogFormat,
+    /// Where the relay tells how it does, if anywhere.
+    pub metrics: Option<Metrics>,
     /// Bounds, with their defaults where the file says nothing.
     pub limits: Limits,
     /// What the operator should be told at start.
@@ -128,6 +132,7 @@ impl Default for Config {
             dialect: Dialect::default(),
             log: LevelFilter::Info,
             log_format: LogFormat::default(),
+            metrics: None,
             limits: Limits::default(),
             remarks: Vec::new(),
         }
@@ -197,6 +202,7 @@ impl Config {
         let log = fields.get("log").map(|at| at.word(&LOG_LEVELS)).transpose()?;
         let formats = [("logfmt", LogFormat::Logfmt), ("json", LogFormat::Json)];
         let log_format = fields.get("log_format").map(|at| at.word(&formats)).transpose()?.unwrap_or_default();
+        let metrics = fields.get("metrics").map(|at| Metrics::read(&at, base)).transpose()?.flatten();
         let limits = fields.get("limits").map(|at| Limits::read(&at)).transpose()?.unwrap_or_default();
         let ntp = fields.get("ntp").as_ref().map(pass_over_ntp).transpose()?;
         fields.finish()?;
@@ -216,6 +222,7 @@ impl Config {
             dialect,
             log: log.unwrap_or(standard.log),
             log_format,
+            metrics,
             limits,
             remarks,
         })

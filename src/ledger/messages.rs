@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Dead;
+use super::ages::Ages;
 use super::shares::Shares;
 use super::weight::weight;
 use crate::base::Seq;
@@ -15,6 +16,8 @@ use crate::record::{MessageRecord, Payload};
 pub(super) struct Messages {
     shares: Shares,
     plain: usize,
+    /// When they were posted.
+    ages: Ages,
     /// The chunks of those whose data is not in their own record.
     chunked: HashMap<Seq, Box<[Seq]>>,
     /// At replay, all messages so far, in rising order. One that nobody owes yet may be owed
@@ -47,6 +50,9 @@ impl Messages {
     }
 
     fn put(&mut self, seq: Seq, owed: u32, dead: &mut Dead) {
+        if owed > 0 {
+            self.ages.enter(seq);
+        }
         match owed {
             0 => self.bury(seq, dead),
             1 => self.plain += 1,
@@ -69,11 +75,13 @@ impl Messages {
         match self.shares.take_one(seq) {
             Some(0) => {
                 self.shares.clear(seq);
+                self.ages.leave(seq);
                 self.bury(seq, dead);
             }
             Some(_) => {}
             None => {
                 self.plain = self.plain.checked_sub(1).expect("what is queued is owed");
+                self.ages.leave(seq);
                 self.bury(seq, dead);
             }
         }
@@ -121,8 +129,13 @@ impl Messages {
         self.shares.count() + self.plain
     }
 
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.ages.oldest()
+    }
+
     pub(super) fn check_invariants(&self, owed: &HashMap<Seq, u32>) {
         self.shares.check_invariants();
+        self.ages.check_invariants(self.count());
         assert_eq!(self.count(), owed.len(), "messages are those that are queued");
         for (seq, count) in owed {
             assert_eq!(self.shares.get(*seq).unwrap_or(1), *count, "{seq} is owed as often as it is queued");

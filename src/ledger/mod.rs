@@ -9,6 +9,7 @@
 //! Invariants (`check_invariants`): every queued message counts as owed exactly as often as it is queued;
 //! queues rise; a name has one owner. Deliberately absent: links, windows, time. They are the relay's.
 
+mod ages;
 mod block;
 mod digest;
 mod groups;
@@ -322,6 +323,11 @@ impl Ledger {
     /// Messages that some node owes an ack for.
     pub fn message_count(&self) -> usize {
         self.messages.count()
+    }
+
+    /// When the oldest of them was posted, in seconds since the Unix epoch, or some time before where that is long ago.
+    pub fn oldest_message(&self) -> Option<u64> {
+        self.messages.oldest()
     }
 
     /// A number that equals another ledger's if, and practically only if, their facts are equal.

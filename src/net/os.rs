@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
-pub use bound::{Bound, LocalBound};
+pub use bound::{Bound, LocalBound, WebBound};
 pub use socket::{LocalSocket, PeerSocket};
 
 use super::descriptors::is_out_of_descriptors;
@@ -27,8 +27,11 @@ const EVENTS: usize = 1024;
 const LISTENERS: usize = usize::MAX / 2;
 /// Those of the operator's connections.
 const OPERATORS: usize = usize::MAX / 4 * 3;
+/// Those of whoever asks for the metrics.
+const WEB: usize = usize::MAX / 8 * 7;
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LOCAL: Token = Token(usize::MAX - 2);
+const WEB_DOOR: Token = Token(usize::MAX - 3);
 /// How long to leave a listener alone after the system had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,6 +55,10 @@ pub enum Ready {
     Knock,
     /// A connection of the operator's can be read or written, or has ended.
     Operator(usize),
+    /// Somebody wants to connect to the metrics.
+    WebKnock,
+    /// A connection there can be read or written, or has ended.
+    Web(usize),
     /// The operator wants the program to end.
     Stop,
     /// A terminal was closed, or somebody hopes that something is read anew.
@@ -125,6 +132,7 @@ pub struct Poller {
     events: Events,
     listeners: Vec<Listener>,
     local: Option<UnixListener>,
+    web: Option<Listener>,
     signals: Signals,
     /// Given up to accept, and at once refuse, a connection for which there is no descriptor: left in the
     /// queue it would keep an edge-triggered listener from ever being reported again.
@@ -147,7 +155,7 @@ impl Poller {
             poll.registry().register(listener.source(), Token(LISTENERS + i), Interest::READABLE)?;
             listeners.push(listener);
         }
-        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, signals, spare: spare() })
+        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, web: None, signals, spare: spare() })
     }
 
     /// Waits until something is ready, at most `timeout`, and adds all that is to `ready`.
@@ -167,6 +175,8 @@ impl Poller {
                 match event.token() {
                     SIGNALS => ready.extend(self.signals.pending().filter_map(meaning)),
                     LOCAL => ready.push(Ready::Knock),
+                    WEB_DOOR => ready.push(Ready::WebKnock),
+                    Token(token) if token >= WEB => ready.push(Ready::Web(token - WEB)),
                     Token(token) if token >= OPERATORS => ready.push(Ready::Operator(token - OPERATORS)),
                     Token(token) if token >= LISTENERS => ready.push(Ready::Accept(token - LISTENERS)),
                     Token(slot) => {
@@ -254,7 +264,44 @@ impl Poller {
         self.listeners.clear();
     }
 
-    /// Stops listening; links go on, and so do the operator's connections.
+    /// Watches for those who ask for the metrics, at this place instead of any other.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_web_door(&mut self, bound: WebBound) -> io::Result<()> {
+        let mut door = match bound {
+            WebBound::Tcp(bound) => Listener::over(bound),
+            // Who has made the file takes it away.
+            WebBound::Local(bound) => Listener::Unix(UnixListener::from_std(bound.listener), None),
+        };
+        self.poll.registry().register(door.source(), WEB_DOOR, Interest::READABLE)?;
+        self.web = Some(door);
+        Ok(())
+    }
+
+    /// Accepts one connection there. Call until nobody is waiting.
+    ///
+    /// # Errors
+    /// The operating system's; somebody may wait still.
+    pub fn accept_web(&mut self) -> io::Result<Option<PeerSocket>> {
+        match self.web.as_ref().map(Listener::accept) {
+            None => Ok(None),
+            Some(Ok((socket, _))) => Ok(Some(socket)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// Watches such a connection.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_web(&mut self, socket: &mut PeerSocket, slot: usize) -> io::Result<()> {
+        self.poll.registry().register(socket.source(), Token(WEB + slot), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Stops listening; links go on, and so do the operator's connections. Who asks for the metrics is let in still: that is how it
+    /// is seen that the relay is about to end.
     pub fn stop_listening(&mut self) {
         self.close_doors();
         self.local = None;

@@ -1,6 +1,7 @@
 //! What an op may touch: named borrows of the relay's parts, and the few verbs that all ops share.
 
 use super::corks::Corks;
+use super::counts::Counts;
 use super::effect::Effect;
 use super::fanout::Fanout;
 use super::guesses::Guesses;
@@ -45,6 +46,7 @@ pub(super) struct Cx<'a> {
     pub(super) online: &'a mut Online,
     pub(super) presence: &'a mut Presence,
     pub(super) names: &'a mut NameGuard,
+    pub(super) counts: &'a mut Counts,
     pub(super) journal: &'a mut Journal,
     pub(super) timers: &'a mut Timers,
     pub(super) corks: &'a mut Corks,
@@ -158,6 +160,7 @@ impl Cx<'_> {
         let std = Std { from: uid, id: self.next_seq(), posted: date };
         let record = Record::Message(MessageRecord { lane, to, held, header: message.frame(std).into(), payload });
         let id = self.append(&record);
+        self.counts.messages += 1;
         debug_assert_eq!(id, std.id);
         let Record::Message(record) = record else { unreachable!("it was made a message above") };
         for node in record.to {

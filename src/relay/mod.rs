@@ -11,6 +11,7 @@
 
 mod command;
 mod corks;
+mod counts;
 mod cx;
 mod effect;
 mod fanout;
@@ -30,6 +31,7 @@ pub use command::{
     Answer, By, Command, GroupInfo, Kicked, LinkInfo, LinkState, List, Listed, MemberInfo, MemberSummary, NodeInfo, OwnedNode, QueueInfo,
     Whom,
 };
+pub use counts::Counts;
 pub use effect::Effect;
 pub use input::{Fault, Input, Now};
 pub use names::NameGuard;
@@ -48,7 +50,7 @@ use self::presence::Presence;
 use self::session::{Due, Output, Session, Sessions, State};
 use self::timers::Timers;
 use self::upload::Upload;
-use crate::base::{Entropy, LinkId, Mono, Seq, Source};
+use crate::base::{Entropy, Limit, LinkId, Mono, Seq, Source};
 use crate::ledger::Ledger;
 use crate::limits::{CURSOR_BYTES_MAX, LOGIN_DELAY_FIRST, LOGIN_DELAY_MAX, LOGIN_PATIENCE, LOGIN_TIMEOUT};
 use crate::record::{Lane, Record};
@@ -67,6 +69,7 @@ pub struct Relay {
     guesses: Guesses,
     failed_logins: Guesses,
     names: NameGuard,
+    counts: Counts,
     entropy: Box<dyn Entropy>,
 }
 
@@ -88,6 +91,7 @@ impl Relay {
             guesses: Guesses::default(),
             failed_logins: Guesses::default(),
             names,
+            counts: Counts::default(),
             entropy,
         }
     }
@@ -110,6 +114,16 @@ impl Relay {
     /// The newest binding record: what was decided so far may leave once it is durable.
     pub fn barrier(&self) -> Seq {
         self.journal.barrier
+    }
+
+    /// What has happened since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many nodes are logged in.
+    pub fn online(&self) -> usize {
+        self.online.count()
     }
 
     /// Whether a link is logged in.
@@ -264,6 +278,7 @@ impl Relay {
             corks: &mut self.corks,
             guesses: &mut self.guesses,
             names: &mut self.names,
+            counts: &mut self.counts,
             entropy: &mut *self.entropy,
             out,
         }
@@ -293,6 +308,7 @@ impl Relay {
             return;
         }
         session.dialect = dialect;
+        self.counts.requests[request.op() as usize] += 1;
         if let Err(reason) = session.state.admit(&request) {
             return self.refuse(link, reason, now, out);
         }
@@ -320,6 +336,7 @@ impl Relay {
         let chunk = self.settings.chunk;
         let mut cx = self.cx(now, out);
         if !upload.is_refused() && !cx.has_room(octets.len() as u64 + chunk as u64) {
+            cx.counts.refused.note(Limit::Storage);
             let needless = upload.refuse(ops::STORAGE_FULL.to_owned());
             cx.journal.forget_later(needless, now.mono);
         }
@@ -354,6 +371,11 @@ impl Relay {
 
     /// Ends a link with a reason, which only a TMTP client is told.
     fn refuse(&mut self, link: LinkId, reason: Reason, now: Now, out: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.get(link) else { return };
+        if matches!(session.state, State::Refused(_) | State::Closing(_)) {
+            return;
+        }
+        self.counts.note_reason(reason);
         if reason == Reason::LoginFailed && self.postpone(link, now) {
             return;
         }
@@ -413,6 +435,7 @@ impl Relay {
             session.armed = None;
             match session.due(now.mono, &self.settings.timeouts, self.settings.upload_rate) {
                 Due::Refusal => {
+                    self.counts.refused.note(Limit::LoginFailures);
                     log::debug!(link = link.text(); "the link ends: {}", Reason::LoginFailed);
                     ops::end_link(&mut self.cx(now, out), link, Some(Reason::LoginFailed));
                 }
@@ -420,7 +443,8 @@ impl Relay {
                     session.upload.iter_mut().for_each(|upload| upload.begin_period(now.mono));
                     self.rearm(link, now);
                 }
-                Due::Cut(why) => {
+                Due::Cut(limit, why) => {
+                    self.counts.refused.note(limit);
                     log::log!(level, link = link.text(); "the link ends: {why}");
                     self.depart(link, now, out);
                     self.sessions.close(link);
@@ -449,7 +473,7 @@ impl Relay {
         let next = match session.due(now.mono, &self.settings.timeouts, self.settings.upload_rate) {
             Due::Nothing(next) => next,
             // It comes with the next tick.
-            Due::Refusal | Due::Pace | Due::Cut(_) | Due::Redelivery => now.mono,
+            Due::Refusal | Due::Pace | Due::Cut(..) | Due::Redelivery => now.mono,
         };
         self.timers.arm(&mut session.armed, link, next);
     }

@@ -6,6 +6,7 @@ use crate::base::{LinkId, NodeNo};
 #[derive(Debug, Default)]
 pub(super) struct Online {
     links: Vec<Option<LinkId>>,
+    count: usize,
 }
 
 impl Online {
@@ -18,10 +19,15 @@ impl Online {
         if self.links.len() <= at {
             self.links.resize(at + 1, None);
         }
-        self.links[at] = Some(link);
+        self.count += usize::from(self.links[at].replace(link).is_none());
     }
 
     pub(super) fn leave(&mut self, node: NodeNo) {
-        self.links[node.0 as usize] = None;
+        self.count -= usize::from(self.links[node.0 as usize].take().is_some());
+    }
+
+    /// How many nodes are on some link.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 }

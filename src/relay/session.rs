@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::settings::Timeouts;
 use super::upload::Upload;
-use crate::base::{LinkId, Mono, NodeNo, Seq, UserNo};
+use crate::base::{Limit, LinkId, Mono, NodeNo, Seq, UserNo};
 use crate::record::Lane;
 use crate::wire::{Dialect, FrameError, Request, RequestError};
 
@@ -189,7 +189,7 @@ pub(super) struct Session {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Due {
     /// Login, idle, stall or linger time is over.
-    Cut(&'static str),
+    Cut(Limit, &'static str),
     /// A failed login is to be told.
     Refusal,
     /// The pace of an upload was good: count anew.
@@ -222,20 +222,20 @@ impl Session {
         {
             return Due::Refusal;
         }
-        let (deadline, why) = match &self.state {
-            State::Refused(at) => (*at, "refused"),
-            State::Greeting | State::Anonymous => (self.opened_at.plus(timeouts.login), "not logged in in time"),
-            State::LoggedIn(_) => (self.heard_at.plus(timeouts.idle), "silent too long"),
-            State::Closing(at) => (at.plus(timeouts.linger), "still open after the last word"),
+        let (deadline, limit, why) = match &self.state {
+            State::Refused(at) => (*at, Limit::LoginFailures, "refused"),
+            State::Greeting | State::Anonymous => (self.opened_at.plus(timeouts.login), Limit::LoginDeadline, "not logged in in time"),
+            State::LoggedIn(_) => (self.heard_at.plus(timeouts.idle), Limit::Idle, "silent too long"),
+            State::Closing(at) => (at.plus(timeouts.linger), Limit::Linger, "still open after the last word"),
         };
         if deadline <= now {
-            return Due::Cut(why);
+            return Due::Cut(limit, why);
         }
         let mut next = deadline;
         if let Output::Blocked(since) = self.output {
             let stalled = since.plus(timeouts.stall);
             if stalled <= now {
-                return Due::Cut("reads nothing");
+                return Due::Cut(Limit::Stall, "reads nothing");
             }
             next = next.min(stalled);
         }
@@ -248,7 +248,11 @@ impl Session {
         if let Some(upload) = &self.upload {
             let at = upload.judged_at();
             if at <= now {
-                return if upload.is_slow(upload_rate, now) { Due::Cut("sends a request too slowly") } else { Due::Pace };
+                return if upload.is_slow(upload_rate, now) {
+                    Due::Cut(Limit::UploadRate, "sends a request too slowly")
+                } else {
+                    Due::Pace
+                };
             }
             next = next.min(at);
         }

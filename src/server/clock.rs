@@ -6,7 +6,7 @@ use crate::base::{Mono, Wall};
 use crate::relay::Now;
 
 /// The time of a turn, from the system's clocks.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
 }

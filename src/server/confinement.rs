@@ -12,7 +12,7 @@ use landlock::{
     RulesetStatus,
 };
 
-use crate::config::Config;
+use crate::config::{Config, MetricsPlace};
 
 /// What the rules are written for: files (1), renames between directories (2), truncation (3), TCP (4). Older kernels hold what they know.
 const KNOWN: ABI = ABI::V4;
@@ -80,7 +80,11 @@ fn readable(config: &Config) -> BTreeSet<PathBuf> {
 
 /// The directories of sockets that are removed in the end.
 fn sockets(config: &Config) -> BTreeSet<PathBuf> {
-    config.listen.iter().filter_map(|listen| listen.unix.as_deref()).map(parent).collect()
+    let metrics = config.metrics.as_ref().and_then(|metrics| match &metrics.place {
+        MetricsPlace::Socket(path) => Some(path.as_path()),
+        MetricsPlace::Address(_) => None,
+    });
+    config.listen.iter().filter_map(|listen| listen.unix.as_deref()).chain(metrics).map(parent).collect()
 }
 
 fn parent(path: &Path) -> PathBuf {

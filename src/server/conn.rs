@@ -58,6 +58,10 @@ pub(super) struct Conn<S> {
     pub(super) stranger: bool,
     /// It broke the layer's protocol.
     pub(super) broken: bool,
+    /// Its handshake is not over.
+    pub(super) handshaking: bool,
+    /// It has got its last word, or waits to.
+    pub(super) closing: bool,
     /// It gets nothing more, not even what is ready to go: a device that was dropped may be in the wrong hands.
     pub(super) cut: bool,
 }
@@ -71,10 +75,13 @@ impl<S> Conn<S> {
 
 impl<S: Socket> Conn<S> {
     pub(super) fn new(id: LinkId, link: Link<S>, from: Option<IpAddr>, dialect: Dialect) -> Conn<S> {
+        let handshaking = !link.is_ready();
         Conn {
             id,
             from,
             link,
+            handshaking,
+            closing: false,
             inlet: Inlet::new(dialect),
             outbox: Outbox::default(),
             phase: Phase::Open,

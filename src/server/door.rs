@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use self::pace::Pace;
 use self::seldom::Seldom;
 use super::{Server, Strangers};
-use crate::base::{Mono, Source};
+use crate::base::{Limit, Mono, Source};
 use crate::config::Limits;
 use crate::limits::{DESCRIPTORS_RESERVED, HANDSHAKES_DEFAULT, LINKS_PER_ADDRESS_DEFAULT, TURN_ACCEPTS_MAX};
 use crate::net::{Accepted, Layer, PeerSocket, Poller, TlsConfig};
@@ -38,6 +38,16 @@ pub(super) enum Refused {
     Links,
     /// There are as many from that address.
     Address,
+}
+
+impl Refused {
+    fn limit(self) -> Limit {
+        match self {
+            Refused::Descriptors => Limit::Descriptors,
+            Refused::Links => Limit::LinksTotal,
+            Refused::Address => Limit::LinksPerAddress,
+        }
+    }
 }
 
 /// The door of the relay, with a way in for each listener.
@@ -112,6 +122,7 @@ impl Door {
         for _ in 0..TURN_ACCEPTS_MAX {
             if let Some(at) = self.pace.next(now.mono) {
                 self.hurried.add(1);
+                server.refuse(Limit::HandshakeRate);
                 self.paused.insert(listener, at);
                 return;
             }
@@ -119,12 +130,18 @@ impl Door {
                 Accepted::Nobody => return,
                 Accepted::NoDescriptor { pause, turned_away, helpless } => {
                     self.turned_away[Refused::Descriptors as usize].add(u64::from(turned_away));
+                    if turned_away {
+                        server.refuse(Limit::Descriptors);
+                    }
                     self.helpless.add(u64::from(helpless));
                     self.paused.insert(listener, now.mono.plus(pause));
                     return;
                 }
                 Accepted::Socket(socket, from) => match self.refusal(server.links(), from) {
-                    Some(why) => self.turn_away(socket, from, why),
+                    Some(why) => {
+                        server.refuse(why.limit());
+                        self.turn_away(socket, from, why);
+                    }
                     None => self.admit(server, poller, (socket, from), listener, now),
                 },
             }
@@ -184,6 +201,7 @@ impl Door {
         if let Err(error) = poller.watch(socket, slot) {
             log::debug!("a connection cannot be watched: {error}");
             self.turned_away[Refused::Descriptors as usize].add(1);
+            server.refuse(Limit::Descriptors);
             server.abandon(slot, now);
         }
     }

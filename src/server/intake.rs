@@ -14,6 +14,8 @@ pub(super) struct Intake {
     pub(super) gate: Gate,
     /// Octets of records in this turn.
     pub(super) written: usize,
+    /// Records and their octets, since the start.
+    pub(super) appended: (u64, u64),
     #[cfg(feature = "sim")]
     pub(super) bystander: Option<Bystander>,
 }
@@ -23,6 +25,7 @@ impl Intake {
         Intake {
             gate: Gate::new(durable),
             written: 0,
+            appended: (0, 0),
             #[cfg(feature = "sim")]
             bystander: None,
         }
@@ -39,6 +42,8 @@ impl Intake {
             match effect {
                 Effect::Append { seq, payload, end } => {
                     self.written += payload.len();
+                    self.appended.0 += 1;
+                    self.appended.1 += payload.len() as u64;
                     store.append(seq, &payload, end)?;
                 }
                 other => self.gate.hold(other),

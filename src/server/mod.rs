@@ -20,6 +20,7 @@ mod inlet;
 mod intake;
 mod listeners;
 mod manager;
+mod metrics;
 mod outbox;
 mod recovery;
 mod reload;
@@ -29,6 +30,7 @@ mod run;
 mod settings;
 mod shell;
 mod status;
+mod web;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -38,9 +40,10 @@ use slab::Slab;
 use self::conn::{Conn, Desk, Phase};
 use self::inlet::Reading;
 use self::intake::Intake;
+use self::metrics::Metrics;
 use self::outbox::Pins;
 use self::room::Room;
-use crate::base::{LinkId, Mono};
+use crate::base::{Limit, LinkId, Mono};
 use crate::limits::{
     BULK_COURTESY, BULK_PIECE, MAINTENANCE_RATIO, MAINTENANCE_STEPS_MAX, OUTPUT_MAX, OUTPUT_READ_MAX, READ_BUDGET, READ_BUFFER,
     SPARE_AGE_MAX, TURN_BYTES_MAX, TURN_EFFECTS_MAX, TURN_HANDSHAKES_MAX,
@@ -57,12 +60,14 @@ pub use error::RunError;
 #[cfg(feature = "sim")]
 pub use intake::Bystander;
 pub use listeners::{Listeners, Refusal};
-pub use recovery::{Facts, Verified, recover, verify, verify_directory};
+pub use metrics::Stopwatch;
+pub use recovery::{Facts, Verified, recover, recover_watched, verify, verify_directory};
 pub use reload::Changes;
 pub use repair::{Means, Repair, repair};
 pub use run::{Again, descriptors, run, run_and_tell, run_as_service};
 pub use settings::settings;
 pub use status::Status;
+pub use web::probe as probe_metrics;
 
 /// Links that ended before anybody logged in on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -118,6 +123,9 @@ pub struct Server<S: Socket, D: Disk> {
     strangers: Strangers,
     /// Where links came from that have gone.
     departed: Vec<Option<IpAddr>>,
+    metrics: Metrics,
+    /// What commits are timed with, if they are.
+    stopwatch: Option<Stopwatch>,
     /// Answers to commands.
     answers: Vec<(u64, Answer)>,
 }
@@ -152,6 +160,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
             stirred: false,
             strangers: Strangers::default(),
             departed: Vec::new(),
+            metrics: Metrics::default(),
+            stopwatch: None,
             answers: Vec::new(),
         }
     }
@@ -168,7 +178,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
         let slot = entry.key();
         let id = LinkId { slot: u32::try_from(slot).expect("fewer than 2^32 links"), generation: self.accepted };
         self.accepted = self.accepted.wrapping_add(1);
-        entry.insert(Conn::new(id, Link::new(socket, layer), from, self.dialect));
+        let conn = entry.insert(Conn::new(id, Link::new(socket, layer), from, self.dialect));
+        self.metrics.accepted += 1;
+        self.metrics.handshaking += usize::from(conn.handshaking);
         self.relay.handle(Input::Opened { link: id, from }, now, &mut self.effects);
         slot
     }
@@ -473,6 +485,11 @@ impl<S: Socket, D: Disk> Server<S, D> {
             }
         }
         conn.stranger &= !conn.is_member(&self.relay);
+        if conn.handshaking && conn.link.is_ready() {
+            conn.handshaking = false;
+            self.metrics.handshaking -= 1;
+            self.metrics.handshakes += 1;
+        }
         // A handshake's answer, or the end of the link, is work for the writing part of the turn.
         mark_writable(conn, slot, &mut self.writable);
         Ok(())
@@ -534,7 +551,10 @@ impl<S: Socket, D: Disk> Server<S, D> {
         }
         self.relay.before_commit(now, &mut self.effects);
         self.absorb()?;
+        let began = self.stopwatch.as_ref().map(|now| now());
         self.store.commit()?;
+        let took = self.stopwatch.as_ref().zip(began).map(|(now, began)| now().since(began));
+        self.metrics.note_commit(took, self.intake.appended);
         self.committed = true;
         Ok(())
     }
@@ -544,8 +564,19 @@ impl<S: Socket, D: Disk> Server<S, D> {
         while let Some(effect) = self.intake.gate.release(self.store.durable()) {
             match effect {
                 Effect::Send { link, frame, .. } => self.output(link, |conn| conn.outbox.push_frame(frame)),
-                Effect::Deliver { link, message, again, .. } => self.output(link, |conn| conn.outbox.push_message(message, again)),
-                Effect::Close { link, .. } => self.output(link, |conn| conn.phase = Phase::Closing),
+                Effect::Deliver { link, message, again, .. } => {
+                    self.metrics.delivered += u64::from(!again);
+                    self.metrics.redelivered += u64::from(again);
+                    self.output(link, |conn| conn.outbox.push_message(message, again));
+                }
+                Effect::Close { link, .. } => {
+                    let mut closes = false;
+                    self.output(link, |conn| {
+                        closes = !std::mem::replace(&mut conn.closing, true);
+                        conn.phase = Phase::Closing;
+                    });
+                    self.metrics.closing += usize::from(closes);
+                }
                 Effect::Cut { link } => self.output(link, |conn| (conn.phase, conn.cut) = (Phase::Gone, true)),
                 Effect::Forget { seqs, .. } => {
                     for seq in seqs {
@@ -566,6 +597,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
         act(conn);
         if conn.outbox.weight() > OUTPUT_MAX && conn.phase != Phase::Gone {
             log::info!(link = link.text(); "the link ends: does not read what it is sent");
+            self.metrics.refuse(Limit::Output);
             conn.phase = Phase::Gone;
         }
         mark_writable(conn, slot, &mut self.writable);
@@ -609,6 +641,9 @@ impl<S: Socket, D: Disk> Server<S, D> {
             self.strangers.broken += u64::from(conn.broken);
         }
         self.departed.push(conn.from);
+        self.metrics.closing -= usize::from(conn.closing);
+        self.metrics.handshaking -= usize::from(conn.handshaking);
+        self.metrics.failed_handshakes += u64::from(conn.handshaking);
         conn.outbox.unpin(&mut self.pins);
         self.held.remove(&slot);
         self.ended = true;

@@ -23,11 +23,31 @@ pub struct Facts<D: Disk> {
 /// # Errors
 /// [`RunError::Store`]: the log is damaged, or cannot be read or written. [`RunError::Replay`]: it makes no sense.
 pub fn recover<D: Disk>(disk: D, options: Options, entropy: Box<dyn Entropy>) -> Result<Facts<D>, RunError> {
+    recover_watched(disk, options, entropy, &mut |_, _| {})
+}
+
+/// The same, for whoever has something else to do now and then meanwhile: see [`Store::open_watched`].
+///
+/// # Errors
+/// As for [`recover`].
+pub fn recover_watched<D: Disk>(disk: D, options: Options, entropy: Box<dyn Entropy>, watch: &mut Watch<'_>) -> Result<Facts<D>, RunError> {
+    /// Records that are forgotten before the watch is called again: some milliseconds.
+    const FORGET_PIECE: usize = 16_384;
     let mut replay = Replay::new();
-    let opened = Store::open(disk, options, entropy, &mut |seq, octets| replay.take(seq, octets).map_err(|error| error.to_string()))?;
+    let (mut done, mut total) = (0, 0);
+    let mut note = |now, of| {
+        (done, total) = (now, of);
+        watch(now, of);
+    };
+    let opened = Store::open_watched(disk, options, entropy, &mut note, &mut |seq, octets| {
+        replay.take(seq, octets).map_err(|error| error.to_string())
+    })?;
     let mut store = opened.store;
     let (mut ledger, dead) = replay.finish()?;
-    dead.into_iter().for_each(|seq| store.forget(seq));
+    for piece in dead.chunks(FORGET_PIECE) {
+        watch(done, total);
+        piece.iter().for_each(|seq| store.forget(*seq));
+    }
     ledger.skip_to(store.appended());
     Ok(Facts { store, ledger, recovery: opened.recovery })
 }

@@ -134,7 +134,14 @@ impl<'a> Reloader<'a> {
         }
         let mut limits = newer.limits;
         limits.segment_bytes = self.config.limits.segment_bytes;
-        Config { listen, limits, data: self.config.data.clone(), log_format: self.config.log_format, ..newer }
+        Config {
+            listen,
+            limits,
+            data: self.config.data.clone(),
+            log_format: self.config.log_format,
+            metrics: self.config.metrics.clone(),
+            ..newer
+        }
     }
 
     /// Certificates whose files are the same as before by name, and not by content.

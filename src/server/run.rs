@@ -9,7 +9,8 @@ use super::door::Door;
 use super::manager::Manager;
 use super::reload::Reloader;
 use super::shell::Shell;
-use super::{Clock, Facts, Listeners, RunError, Server, recover, settings};
+use super::web::{State, Web};
+use super::{Clock, Facts, Listeners, RunError, Server, recover_watched, settings};
 use crate::base::{OsEntropy, Wall};
 use crate::certificate;
 use crate::config::{Config, ConfigError, DataPlace};
@@ -68,10 +69,16 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     let addresses = bound.iter().filter_map(|bound| bound.address().transpose()).collect::<io::Result<Vec<SocketAddr>>>()?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let mut poller = Poller::new(bound)?;
+    let mut web = Web::open(config, &mut poller, clock.now())?;
     let control = Control::open(&config.data, &mut poller);
     let confinement = if is_service { Confinement::begin(config) } else { Confinement::none() };
     let options = Options { segment_bytes: config.limits.segment_bytes };
-    let facts = recover(disk, options, Box::new(OsEntropy))?;
+    // Each time that some MiB of the log are read.
+    let mut meanwhile = |done: usize, total: usize| {
+        manager.recovering(100 * done as u64 / total.max(1) as u64);
+        web.meanwhile(&mut poller, clock.now(), (done, total));
+    };
+    let facts = recover_watched(disk, options, Box::new(OsEntropy), &mut meanwhile)?;
     let Facts { ledger, recovery, .. } = &facts;
     log::info!(
         "replayed {} records of {} octets: {} members, {} messages waiting{}",
@@ -82,14 +89,16 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
         if recovery.clean { "" } else { " (the last run did not end cleanly)" }
     );
     tell_who_may_register(config, ledger.site(), clock.now().wall);
-    let server = equip(config, facts, options);
+    let mut server = equip(config, facts, options);
     let reloader = Reloader::new(config, again, entries, &identities, confinement, clock.now());
     let door = Door::new(reloader.ways(&identities), config.limits, descriptors);
+    server.time_commits(Box::new(move || clock.now().mono));
+    web.set_state(State::Ready);
     log::info!("ready");
     manager.ready(&format!("serving {} members", server.relay().ledger().user_count()));
     ready(&addresses);
     let started = clock.now();
-    Shell { server, poller, door, control, reloader, manager, clock, drain: None, started }.serve()
+    Shell { server, poller, door, control, web, reloader, manager, clock, drain: None, started }.serve()
 }
 
 /// A relay with these facts and without links.

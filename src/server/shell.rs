@@ -8,6 +8,7 @@ use super::door::Door;
 use super::manager::Manager;
 use super::reload::Reloader;
 use super::run::Tcp;
+use super::web::{State, Web};
 use super::{Clock, settings};
 use crate::base::Mono;
 use crate::limits::DRAIN_LOOK;
@@ -20,6 +21,7 @@ pub(super) struct Shell<'a> {
     pub(super) poller: Poller,
     pub(super) door: Door,
     pub(super) control: Control,
+    pub(super) web: Web,
     pub(super) reloader: Reloader<'a>,
     pub(super) manager: Manager,
     pub(super) clock: Clock,
@@ -43,7 +45,7 @@ impl Shell<'_> {
     /// # Errors
     /// [`RunError`]; what was acked is durable in any case.
     pub(super) fn serve(mut self) -> Result<(), RunError> {
-        let mut ready = Vec::new();
+        let mut ready = self.web.take_early();
         loop {
             let timeout = if self.server.has_work() || !ready.is_empty() {
                 Some(Duration::ZERO)
@@ -62,6 +64,8 @@ impl Shell<'_> {
                     Ready::Accept(listener) => self.door.open(&mut self.server, &mut self.poller, listener, now),
                     Ready::Knock => self.control.knock(now),
                     Ready::Operator(slot) => self.control.wake(slot),
+                    Ready::WebKnock => self.web.knock(now),
+                    Ready::Web(slot) => self.web.wake(slot),
                     Ready::Hangup => drop(self.reload("SIGHUP", now)),
                     Ready::Stop => stop = true,
                 }
@@ -79,6 +83,7 @@ impl Shell<'_> {
             self.server.next_deadline(),
             self.door.next_deadline(),
             self.control.next_deadline(),
+            self.web.next_deadline(),
             self.manager.next_deadline(),
             self.reloader.next_deadline(),
             drain,
@@ -107,6 +112,7 @@ impl Shell<'_> {
         if self.reloader.is_due(now) {
             self.look_at_certificates(now);
         }
+        self.web.turn(&mut self.poller, now, Some(&self.server));
         self.manager.beat(now);
         Ok(())
     }
@@ -125,6 +131,7 @@ impl Shell<'_> {
                 self.drain = Some(Drain { until: now.mono.plus(limit), look_at: now.mono });
                 log::info!("draining: nobody is let in any more; the relay stops when all deliveries are acknowledged, or in {limit:?}");
                 self.manager.status("draining");
+                self.web.set_state(State::Draining);
                 Reply::Draining { seconds: limit.as_secs() }
             }
         }

@@ -84,11 +84,11 @@ impl Shell<'_> {
             live_bytes: stats.live_bytes,
             disk_free: self.server.store().free_bytes(),
             memory: resident(),
-            accepted: 0,
-            posted: 0,
-            posted_bytes: 0,
-            delivered: 0,
-            acked: 0,
+            accepted: self.server.metrics.accepted,
+            posted: relay.counts().posts,
+            posted_bytes: relay.counts().posted_bytes,
+            delivered: self.server.metrics.delivered + self.server.metrics.redelivered,
+            acked: relay.counts().acks,
         }
     }
 }

@@ -153,7 +153,7 @@ impl<S: Disk, T: Disk> Copy<'_, S, T> {
 
     /// Finds a segment's whole batches; `None` if its file went on to another life meanwhile.
     fn scan(&mut self, number: u64, file: &S::File) -> Result<Option<(SegmentHeader, Scan)>, StoreError> {
-        let read = |copy: &Self| Scan::take(number, file).map_err(|e| copy.unreadable(number, e));
+        let read = |copy: &Self| Scan::take(number, file, &mut || {}).map_err(|e| copy.unreadable(number, e));
         let mut scan = read(self)?;
         let header = match scan.header {
             Ok(header) => header,

@@ -240,6 +240,7 @@ impl<D: Disk> Store<D> {
         self.least_spares = self.least_spares.min(self.spares.len());
         let name = seg_name(spare.number());
         drop(spare);
+        self.upkeep.removed += 1;
         self.foundry.remove(&name)
     }
 
@@ -306,6 +307,7 @@ impl<D: Disk> Store<D> {
                 }
                 self.place_copy(head.seq, place, &payload, true);
                 copied += head.footprint();
+                self.upkeep.copied_bytes += head.footprint() as u64;
             }
             at += head.footprint();
             looks += 1;
@@ -378,6 +380,7 @@ impl<D: Disk> Store<D> {
             match self.foundry.recycle(&name) {
                 Ok(spare) => {
                     self.spares.push_back(spare);
+                    self.upkeep.recycled += 1;
                     return Ok(());
                 }
                 // No descriptor to be had: nothing has changed, and removing needs none.
@@ -385,6 +388,7 @@ impl<D: Disk> Store<D> {
                 Err(e) => return Err(e),
             }
         }
+        self.upkeep.removed += 1;
         self.foundry.remove(&name)
     }
 

@@ -11,7 +11,7 @@ use super::compact::{Dying, Victim, gains_by_copy};
 use super::format::{CLOSING, Kind, Manifest, Place, RECORD_HEADER, RecordHeader, SEGMENT_OVERHEAD, footprint, peek};
 use super::foundry::{Foundry, Making, Segment, seg_name};
 use super::index::{Exposed, Index};
-use super::{Disk, DiskFile, Stats, StoreError};
+use super::{Disk, DiskFile, Stats, StoreError, Upkeep};
 
 /// Where what is promised takes the last spare, the disk must have room for this many more: acks and copying need one.
 const SLACK_SEGMENTS: u64 = 1;
@@ -62,6 +62,7 @@ pub struct Store<D: Disk> {
     pub(super) seen_end: Place,
     /// Octets read since memory was last given back.
     resident: Cell<usize>,
+    pub(super) upkeep: Upkeep,
 }
 
 /// The batch that still lacks its end. It has no place yet: only when its size is known is it clear in which segment it goes.
@@ -121,6 +122,7 @@ impl<D: Disk> Store<D> {
             seen_end: Place::ZERO,
             // Replay has read everything.
             resident: Cell::new(RESIDENT_MAX),
+            upkeep: Upkeep::default(),
         }
     }
 
@@ -325,7 +327,9 @@ impl<D: Disk> Store<D> {
             live_bytes: files().map(|segment| segment.live as u64).sum(),
             disk_bytes: files().map(|segment| segment.bytes() as u64).chain(making).sum(),
             segments: files().count() + usize::from(self.making.is_some()),
+            spares: self.spares.len(),
             records: self.index.len(),
+            upkeep: self.upkeep,
         }
     }
 

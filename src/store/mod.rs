@@ -75,7 +75,7 @@ pub struct Options {
 /// What is called with each record at the start; an error says why the caller can make no sense of it.
 pub type Visit<'a> = dyn FnMut(Seq, &[u8]) -> Result<(), String> + 'a;
 
-/// What is told of a long work on a whole log: how many segments are done, and of how many.
+/// What is told of a long work on a whole log, each time that some MiB of it are done: how many segments, and of how many.
 pub type Watch<'a> = dyn FnMut(usize, usize) + 'a;
 
 /// A store that is ready, and how it was found.
@@ -110,6 +110,21 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// Files, spares included.
     pub segments: usize,
+    /// Files without content, ready to be used.
+    pub spares: usize,
     /// Live records.
     pub records: usize,
+    /// What upkeep has done since the start.
+    pub upkeep: Upkeep,
+}
+
+/// What upkeep has done since the log was opened: numbers that only rise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Upkeep {
+    /// Octets of living records that were copied out of sparse segments, with their headers.
+    pub copied_bytes: u64,
+    /// Segments that became spares when nothing in them lived any more.
+    pub recycled: u64,
+    /// Segments whose files were removed.
+    pub removed: u64,
 }

@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::base::{Entropy, Seq};
-use crate::limits::{SEGMENT_BYTES_MAX, ZERO_SLICE};
+use crate::limits::{PULSE_BYTES, SEGMENT_BYTES_MAX, ZERO_SLICE};
 
 use super::format::{Kind, Manifest, Peek, Place, RECORD_HEADER, SEGMENT_HEADER, footprint, peek};
 use super::foundry::{Foundry, Segment, new_name, seg_name};
@@ -40,20 +40,40 @@ impl<D: Disk> Store<D> {
     /// # Panics
     /// If the options are out of bounds.
     pub fn open(disk: D, options: Options, entropy: Box<dyn Entropy>, visit: &mut Visit<'_>) -> Result<Opened<D>, StoreError> {
+        Store::open_watched(disk, options, entropy, &mut |_, _| {}, visit)
+    }
+
+    /// The same, for whoever has something else to do now and then meanwhile: a large log takes seconds to read. All of it is read
+    /// twice, so the segments count double.
+    ///
+    /// # Errors
+    /// As for [`open`](Store::open).
+    /// # Panics
+    /// As for [`open`](Store::open).
+    pub fn open_watched(
+        disk: D,
+        options: Options,
+        entropy: Box<dyn Entropy>,
+        watch: &mut Watch<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Result<Opened<D>, StoreError> {
         let bytes = options.segment_bytes;
         assert!(
             (SEGMENT_BYTES_FLOOR..=SEGMENT_BYTES_MAX).contains(&bytes) && bytes.is_multiple_of(8),
             "segments of {bytes} octets are not possible"
         );
         let mut foundry = Foundry { disk, entropy, segment_bytes: bytes, next_number: 1 };
-        let survey = Survey::take(&mut foundry, &mut |_, _| {})?;
+        let survey = Survey::take(&mut foundry, &mut |done, total| watch(done, 2 * total))?;
         let Some(verdict) = survey.judge(&foundry.disk)? else {
             let store = begin(foundry, &survey)?;
             return Ok(Opened { store, recovery: Recovery { clean: true, ..Recovery::default() } });
         };
-        let mut parts = load(foundry, &verdict)?;
+        let total = survey.scans.len();
+        let mut beat = |segments: usize| watch(total + segments.min(total), 2 * total);
+        let mut pulse = Pulse::new(&mut beat);
+        let mut parts = load(foundry, &verdict, &mut pulse)?;
         let mut recovery = found(&survey, &verdict);
-        replay(&mut parts, &mut recovery, visit)?;
+        replay(&mut parts, &mut recovery, &mut pulse, visit)?;
         survey.clear_stale(&mut parts.foundry)?;
         let mut store = match recovery.clean {
             true => resume(parts, &verdict)?,
@@ -84,10 +104,33 @@ pub fn verify<D: Disk>(disk: D, watch: &mut Watch<'_>, visit: &mut Visit<'_>) ->
     let mut foundry = Foundry { disk, entropy: Box::new(Unused), segment_bytes: 0, next_number: 1 };
     let survey = Survey::take(&mut foundry, watch)?;
     let Some(verdict) = survey.judge(&foundry.disk)? else { return Ok(Recovery { clean: true, ..Recovery::default() }) };
-    let mut parts = load(foundry, &verdict)?;
+    let mut nobody = |_| {};
+    let mut pulse = Pulse::new(&mut nobody);
+    let mut parts = load(foundry, &verdict, &mut pulse)?;
     let mut recovery = found(&survey, &verdict);
-    replay(&mut parts, &mut recovery, visit)?;
+    replay(&mut parts, &mut recovery, &mut pulse, visit)?;
     Ok(recovery)
+}
+
+/// Tells that work goes on: how many segments are done, each time that some MiB are.
+struct Pulse<'a> {
+    beat: &'a mut dyn FnMut(usize),
+    segments: usize,
+    octets: usize,
+}
+
+impl<'a> Pulse<'a> {
+    fn new(beat: &'a mut dyn FnMut(usize)) -> Pulse<'a> {
+        Pulse { beat, segments: 0, octets: 0 }
+    }
+
+    fn work(&mut self, octets: usize) {
+        self.octets += octets;
+        if self.octets >= PULSE_BYTES {
+            self.octets = 0;
+            (self.beat)(self.segments);
+        }
+    }
 }
 
 /// Who only reads makes no salts.
@@ -110,7 +153,7 @@ fn found(survey: &Survey, verdict: &Verdict<'_>) -> Recovery {
 }
 
 /// Opens and maps what is needed, and builds the index.
-fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts<D>, StoreError> {
+fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>, pulse: &mut Pulse<'_>) -> Result<Parts<D>, StoreError> {
     let mut sealed = BTreeMap::new();
     for scan in &verdict.needed {
         let mut segment = reopen(&mut foundry, scan)?;
@@ -118,7 +161,7 @@ fn load<D: Disk>(mut foundry: Foundry<D>, verdict: &Verdict<'_>) -> Result<Parts
         sealed.insert(scan.number, segment);
     }
     let tail = reopen(&mut foundry, verdict.tail)?;
-    let index = index_of(&Segments { sealed: &sealed, tail: &tail, resident: &Cell::new(0) });
+    let index = index_of(&Segments { sealed: &sealed, tail: &tail, resident: &Cell::new(0) }, pulse);
     let durable_end = Place::new(tail.number(), tail.end);
     Ok(Parts { foundry, index, sealed, tail, newest: verdict.tail.newest, durable_end })
 }
@@ -134,9 +177,11 @@ fn reopen<D: Disk>(foundry: &mut Foundry<D>, scan: &Scan) -> Result<Segment<D::F
 
 /// Lists all records that are there. Those that stand where they were first written rise from segment to segment, so that
 /// only copies have to be sorted in: no list of everything is ever made.
-fn index_of<F: DiskFile>(segments: &Segments<'_, F>) -> Index {
+fn index_of<F: DiskFile>(segments: &Segments<'_, F>, pulse: &mut Pulse<'_>) -> Index {
     let all = || segments.sealed.values().chain([segments.tail]).flat_map(records);
-    let mut copies: Vec<(Seq, Place)> = all().filter(|(head, _)| head.moved).filter_map(|(head, place)| Some((head.seq?, place))).collect();
+    let beat = |(head, _): &(Peek, Place)| pulse.work(head.footprint);
+    let moved = all().inspect(beat).filter(|(head, _)| head.moved);
+    let mut copies: Vec<(Seq, Place)> = moved.filter_map(|(head, place)| Some((head.seq?, place))).collect();
     copies.sort_unstable();
     // Of copies the newest wins, so that the older segment is the emptier.
     copies.dedup_by(|later, kept| {
@@ -152,7 +197,8 @@ fn index_of<F: DiskFile>(segments: &Segments<'_, F>) -> Index {
         index.push(seq, place);
         index.tidy(segments);
     };
-    for (head, place) in all().filter(|(head, _)| !head.moved) {
+    let beat = |(head, _): &(Peek, Place)| pulse.work(head.footprint);
+    for (head, place) in all().inspect(beat).filter(|(head, _)| !head.moved) {
         let Some(seq) = head.seq else { continue };
         while let Some((older, place)) = copies.next_if(|(copied, _)| *copied < seq) {
             push(older, place);
@@ -176,7 +222,7 @@ fn records<F: DiskFile>(segment: &Segment<F>) -> impl Iterator<Item = (Peek, Pla
 }
 
 /// Gives every record to the caller, and counts what lives where.
-fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, pulse: &mut Pulse<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
     let Parts { foundry, index, sealed, tail, .. } = parts;
     let mut live: BTreeMap<u64, usize> = BTreeMap::new();
     for (seq, place) in index.iter(&Segments { sealed, tail, resident: &Cell::new(0) }) {
@@ -190,6 +236,8 @@ fn replay<D: Disk>(parts: &mut Parts<D>, recovery: &mut Recovery, visit: &mut Vi
         recovery.records += 1;
         recovery.bytes += payload.len() as u64;
         *live.entry(place.number()).or_default() += footprint(payload.len());
+        pulse.segments = live.len();
+        pulse.work(footprint(payload.len()));
     }
     for segment in sealed.values_mut().chain([tail]) {
         segment.live = live.get(&segment.number()).copied().unwrap_or(0);

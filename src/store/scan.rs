@@ -73,12 +73,12 @@ impl Scan {
         self.torn_end - self.end
     }
 
-    /// Reads the segment `number` from its file.
+    /// Reads the segment `number` from its file, and calls `pulse` with each large piece of it.
     ///
     /// # Errors
     /// If the disk cannot read it.
-    pub(super) fn take<F: DiskFile>(number: u64, file: &F) -> io::Result<Scan> {
-        let mut reader = Reader { file, window: Vec::new(), start: 0 };
+    pub(super) fn take<F: DiskFile>(number: u64, file: &F, pulse: &mut dyn FnMut()) -> io::Result<Scan> {
+        let mut reader = Reader { file, window: Vec::new(), start: 0, pulse };
         let header = read_header(number, &mut reader)?;
         let mut scan = Scan {
             number,
@@ -205,6 +205,7 @@ struct Reader<'a, F> {
     file: &'a F,
     window: Vec<u8>,
     start: usize,
+    pulse: &'a mut dyn FnMut(),
 }
 
 impl<F: DiskFile> Reader<'_, F> {
@@ -216,6 +217,7 @@ impl<F: DiskFile> Reader<'_, F> {
             self.window.resize(left.min(WINDOW.max(len)), 0);
             self.start = at;
             self.file.read_at(at as u64, &mut self.window)?;
+            (self.pulse)();
         }
         Ok(&self.window[at - self.start..][..len])
     }

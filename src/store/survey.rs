@@ -51,8 +51,10 @@ impl Survey {
             // What an earlier process wrote and did not sync is read below: it must not vanish later.
             file.sync_data().map_err(|e| foundry.failed("sync", &name, e))?;
             file.drop_cache();
-            scans.push(Scan::take(number, &file).map_err(|e| foundry.failed("read", &name, e))?);
-            watch(scans.len(), total);
+            let done = scans.len();
+            let scan = Scan::take(number, &file, &mut || watch(done, total)).map_err(|e| foundry.failed("read", &name, e))?;
+            scans.push(scan);
+            watch(done + 1, total);
         }
         Ok(Survey { scans, unfinished, stale })
     }

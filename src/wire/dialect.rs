@@ -17,9 +17,10 @@ pub enum Dialect {
     Draft2020,
 }
 
-/// What an op number means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Op {
+/// What an op number means, in either numbering.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[allow(missing_docs, reason = "the names are the contract's")]
+pub enum Op {
     TmtpRev,
     Register,
     Login,
@@ -37,6 +38,52 @@ pub(super) enum Op {
     Reach,
     Cork,
     Invite,
+}
+
+impl Op {
+    /// All of them, in the order of the enum.
+    pub const ALL: [Op; 17] = [
+        Op::TmtpRev,
+        Op::Register,
+        Op::Login,
+        Op::UserEdit,
+        Op::OhiEdit,
+        Op::GroupInvite,
+        Op::GroupEdit,
+        Op::Post,
+        Op::PostNotify,
+        Op::Ping,
+        Op::Ack,
+        Op::Pulse,
+        Op::Quit,
+        Op::Ask,
+        Op::Reach,
+        Op::Cork,
+        Op::Invite,
+    ];
+
+    /// Its name in small letters.
+    pub fn word(self) -> &'static str {
+        match self {
+            Op::TmtpRev => "tmtprev",
+            Op::Register => "register",
+            Op::Login => "login",
+            Op::UserEdit => "useredit",
+            Op::OhiEdit => "ohiedit",
+            Op::GroupInvite => "groupinvite",
+            Op::GroupEdit => "groupedit",
+            Op::Post => "post",
+            Op::PostNotify => "postnotify",
+            Op::Ping => "ping",
+            Op::Ack => "ack",
+            Op::Pulse => "pulse",
+            Op::Quit => "quit",
+            Op::Ask => "ask",
+            Op::Reach => "reach",
+            Op::Cork => "cork",
+            Op::Invite => "invite",
+        }
+    }
 }
 
 impl Dialect {

@@ -16,7 +16,7 @@ pub mod reply;
 mod request;
 
 pub use canonical::{HeaderWriter, write_json};
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Op};
 pub use frame::{FrameError, FrameReader, Piece};
 pub use header::{Header, HeaderError, Loose, Recipient};
 pub use request::{Body, Edit, GroupAct, OhiAct, ReachList, Request, RequestError, RequestLimits};

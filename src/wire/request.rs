@@ -169,6 +169,29 @@ impl<'a> Request<'a> {
         build(op, header, body, latched, limits)
     }
 
+    /// Which op it is, whatever its number was.
+    pub fn op(&self) -> Op {
+        match self {
+            Request::TmtpRev => Op::TmtpRev,
+            Request::Register { .. } => Op::Register,
+            Request::Login { .. } => Op::Login,
+            Request::UserEdit { .. } => Op::UserEdit,
+            Request::OhiEdit { .. } => Op::OhiEdit,
+            Request::GroupInvite { .. } => Op::GroupInvite,
+            Request::GroupEdit { .. } => Op::GroupEdit,
+            Request::Post { .. } => Op::Post,
+            Request::PostNotify { .. } => Op::PostNotify,
+            Request::Ping { .. } => Op::Ping,
+            Request::Ack { .. } => Op::Ack,
+            Request::Pulse => Op::Pulse,
+            Request::Quit => Op::Quit,
+            Request::Ask { .. } => Op::Ask,
+            Request::Reach { .. } => Op::Reach,
+            Request::Cork { .. } => Op::Cork,
+            Request::Invite { .. } => Op::Invite,
+        }
+    }
+
     /// The data that follows the header.
     pub fn body(&self) -> Body {
         match self {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
@@ -114,7 +114,7 @@ fn is_left_behind(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
         Ok(meta) if !meta.file_type().is_socket() => Err(io::Error::new(ErrorKind::AddrInUse, "there is a file of that name")),
-        Ok(_) => Ok(UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)),
+        Ok(_) => LocalBound::is_heard(path).map(|heard| !heard),
     }
 }
 
@@ -130,10 +130,45 @@ impl LocalBound {
     /// # Errors
     /// The operating system's.
     pub fn new(path: &Path) -> io::Result<LocalBound> {
-        let listener = with_mask(0o177, || UnixListener::bind(path))?;
+        LocalBound::masked(path, 0o177)
+    }
+
+    /// The same for this user and this group.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn for_group(path: &Path) -> io::Result<LocalBound> {
+        LocalBound::masked(path, 0o117)
+    }
+
+    /// Whether somebody listens on a socket that is there. Asked without waiting: who listens may be stuck.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn is_heard(path: &Path) -> io::Result<bool> {
+        match mio::net::UnixStream::connect(path) {
+            Ok(_) => Ok(true),
+            // Too many wait already.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn masked(path: &Path, mask: u32) -> io::Result<LocalBound> {
+        let listener = with_mask(mask, || UnixListener::bind(path))?;
         listener.set_nonblocking(true)?;
         Ok(LocalBound { listener })
     }
+}
+
+/// Where somebody may ask for the metrics.
+#[derive(Debug)]
+pub enum WebBound {
+    /// An address.
+    Tcp(Bound),
+    /// A file.
+    Local(LocalBound),
 }
 
 /// Changed afterwards, a file's mode would let others in for a moment. The mask is the whole process's, which has one thread.

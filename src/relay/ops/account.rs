@@ -1,7 +1,7 @@
 //! What Register, UserEdit and those who use an alias share: names for people, and new devices.
 
-use super::{Stop, deny, shown};
-use crate::base::{NodeNo, NodeSecret, UserNo, Wall};
+use super::{Stop, deny, over, shown};
+use crate::base::{Limit, NodeNo, NodeSecret, UserNo, Wall};
 use crate::ledger::{Owner, check_name};
 use crate::limits::{AHEAD_MAX, NODES_EVER_MAX, RETIRED_MAX};
 use crate::record::{AliasRecord, Lane, NodeRecord, Payload, Record, RetiredRecord, UserRecord};
@@ -77,10 +77,13 @@ pub(super) fn add_alias(cx: &Cx<'_>, user: &mut UserRecord, alias: &str, bounds:
     let most = cx.settings.quotas.aliases;
     let living = user.aliases.iter().filter(|alias| !is_over(alias, cx.now.wall)).count();
     if living >= most {
-        return deny(format!("newalias {alias} would be one too many: a member has at most {most}"));
+        return over(Limit::Aliases, format!("newalias {alias} would be one too many: a member has at most {most}"));
     }
     if !is_back && cx.ledger.retired_count(user.no) + user.aliases.len() >= RETIRED_MAX {
-        return deny(format!("newalias {alias} would be one too many: a member has at most {RETIRED_MAX} in all, given up ones too"));
+        return over(
+            Limit::Aliases,
+            format!("newalias {alias} would be one too many: a member has at most {RETIRED_MAX} in all, given up ones too"),
+        );
     }
     user.aliases.push(AliasRecord { name: alias.to_owned(), uses, expires });
     Ok(())
@@ -128,10 +131,13 @@ pub(super) fn use_alias(cx: &mut Cx<'_>, owner: UserNo, alias: &str) {
 pub(super) fn add_node(cx: &mut Cx<'_>, user: &mut UserRecord, label: &str) -> Result<(NodeNo, NodeSecret), Stop> {
     let most = cx.settings.quotas.nodes;
     if user.nodes.len() >= most {
-        return deny(format!("newnode {label} would be one too many: a member has at most {most}"));
+        return over(Limit::Nodes, format!("newnode {label} would be one too many: a member has at most {most}"));
     }
     if user.nodes.len() + user.dropped as usize >= NODES_EVER_MAX {
-        return deny(format!("newnode {label} would be one too many: a member has at most {NODES_EVER_MAX} in all, dropped ones too"));
+        return over(
+            Limit::Nodes,
+            format!("newnode {label} would be one too many: a member has at most {NODES_EVER_MAX} in all, dropped ones too"),
+        );
     }
     let secret = NodeSecret::random(cx.entropy);
     let no = cx.ledger.next_node();

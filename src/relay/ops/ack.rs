@@ -9,9 +9,11 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, id: &str) {
     let mut dead = Dead::new();
     let acked = Seq::from_hex(id).filter(|&message| cx.ledger.acknowledge(me.node, message, &mut dead).is_some());
     let Some(message) = acked else {
+        cx.counts.stray_acks += 1;
         log::debug!(link = me.link.text(); "ack of something that is not outstanding");
         return;
     };
+    cx.counts.acks += 1;
     cx.saw(me.node);
     cx.journal.forget_later(dead, cx.now.mono);
     if let Some(login) = cx.sessions.get_mut(me.link).and_then(|session| session.login_mut())

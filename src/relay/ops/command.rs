@@ -50,7 +50,7 @@ fn find(cx: &Cx<'_>, whom: &Whom) -> Result<UserNo, Refused> {
 
 fn sentence(stop: Stop) -> Refused {
     match stop {
-        Stop::Deny(sentence) => sentence,
+        Stop::Deny(sentence) | Stop::Over(_, sentence) => sentence,
         Stop::Refuse(reason) => reason.words().to_owned(),
     }
 }

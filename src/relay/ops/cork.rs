@@ -1,7 +1,7 @@
 //! Cork: a member keeps messages back for a while.
 
-use super::{Done, Outcome, account, check_room, deny, reach};
-use crate::base::{Uid, UserNo, Wall};
+use super::{Done, Outcome, account, check_room, over, reach};
+use crate::base::{Limit, Uid, UserNo, Wall};
 use crate::limits::CORK_NAMES_MAX;
 use crate::record::{CorkRecord, Lane, Record};
 use crate::relay::cx::{Cx, Me};
@@ -21,7 +21,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, until: Option<&str>, users: Option<&[
     from.sort_unstable();
     from.dedup();
     if from.len() > CORK_NAMES_MAX {
-        return deny(format!("for: the cork would name {} users, and {CORK_NAMES_MAX} are the most", from.len()));
+        return over(Limit::Fanout, format!("for: the cork would name {} users, and {CORK_NAMES_MAX} are the most", from.len()));
     }
     check_room(cx, (from.len() * size_of::<Uid>()) as u64)?;
     if let Some(before) = &before {

@@ -2,8 +2,8 @@
 
 use super::account::use_alias;
 use super::ping::reach;
-use super::{Done, Outcome, Stop, check_group_room, check_user_room, deny, full, shown, text};
-use crate::base::{GroupNo, UserNo};
+use super::{Done, Outcome, Stop, check_group_room, check_user_room, deny, full, over, shown, text};
+use crate::base::{GroupNo, Limit, UserNo};
 use crate::ledger::{Owner, check_name};
 use crate::record::{GroupRecord, Lane, MemberRecord, Payload, Record, Standing, Who};
 use crate::relay::cx::{Cx, Me, Posted};
@@ -82,7 +82,7 @@ fn check_new_group(cx: &Cx<'_>, me: Me, gid: &str) -> Result<(), Stop> {
     }
     let most = cx.settings.quotas.group_members;
     if most < 2 {
-        return deny(format!("gid: a group would have two members, and {most} is the most"));
+        return over(Limit::Groups, format!("gid: a group would have two members, and {most} is the most"));
     }
     if let Err(sentence) = cx.names.check("gid", gid, cx.user(me).is_admin()) {
         return deny(sentence);
@@ -96,7 +96,7 @@ pub(super) fn check_groups(cx: &Cx<'_>, user: UserNo) -> Result<(), Stop> {
     if cx.ledger.joined_by(user) < most {
         return Ok(());
     }
-    deny(format!("gid: a member joins at most {most} groups"))
+    over(Limit::Groups, format!("gid: a member joins at most {most} groups"))
 }
 
 /// Whether somebody can be invited to a group, whoever asks.
@@ -107,7 +107,7 @@ pub(super) fn check_guest(cx: &Cx<'_>, group: GroupNo, guest: UserNo, to: &str) 
     match standing {
         Some(Standing::Joined) => deny(format!("to: {to} has joined group {} already", group.name())),
         None | Some(Standing::Barred) if group.size() >= most => {
-            deny(format!("gid: group {} has {most} members, and more cannot be invited", group.name()))
+            over(Limit::Groups, format!("gid: group {} has {most} members, and more cannot be invited", group.name()))
         }
         None | Some(Standing::Barred | Standing::Invited) => Ok(()),
     }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::account::{Bounds, future};
-use super::{Done, Listed, Outcome, Stop, check_room, deny, group_invite};
-use crate::base::{GroupNo, InviteCode, UserNo, Wall};
+use super::{Done, Listed, Outcome, Stop, check_room, deny, group_invite, over};
+use crate::base::{GroupNo, InviteCode, Limit, UserNo, Wall};
 use crate::limits::{INVITES_MAX, MEMBER_INVITE_LIFE, MEMBER_INVITE_USES_MAX};
 use crate::record::{InviteRecord, Record, Role};
 use crate::relay::cx::{Cx, Me};
@@ -16,7 +16,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, uses: Option<u64>, expires: Option<&s
     }
     check_room(cx, 0)?;
     if cx.ledger.invites_of(me.user, cx.now.wall).count() >= most {
-        return deny(format!("a member has at most {most} unused invite codes at a time"));
+        return over(Limit::Invites, format!("a member has at most {most} unused invite codes at a time"));
     }
     let Bounds { uses, .. } = Bounds::read(cx, uses, None, MEMBER_INVITE_USES_MAX)?;
     let expires = match expires {
@@ -45,7 +45,7 @@ pub(super) fn make(cx: &mut Cx<'_>, plan: Plan) -> Result<InviteCode, Stop> {
     let Plan { uses, expires, role, maker, mut groups } = plan;
     let slot = cx.ledger.free_invite_slot(cx.now.wall);
     if slot as usize >= INVITES_MAX {
-        return deny(format!("there are {INVITES_MAX} unused invite codes already, and more cannot be kept"));
+        return over(Limit::Invites, format!("there are {INVITES_MAX} unused invite codes already, and more cannot be kept"));
     }
     groups.sort_unstable();
     groups.dedup();

@@ -29,7 +29,7 @@ use super::cx::{Cx, Me, Posted};
 use super::fanout::{self, Fanout};
 use super::session::Reason;
 use super::upload::Data;
-use crate::base::{GroupNo, LinkId, UserNo};
+use crate::base::{GroupNo, Limit, LinkId, UserNo};
 use crate::ledger::Group;
 use crate::limits::NAME_MAX;
 use crate::record::{Payload, Role};
@@ -45,6 +45,8 @@ pub(super) enum Stop {
     Refuse(Reason),
     /// It cannot be done: an ack with this sentence, and the link stays.
     Deny(String),
+    /// The same, since a bound is reached.
+    Over(Limit, String),
 }
 
 impl From<Reason> for Stop {
@@ -79,6 +81,10 @@ type Outcome = Result<Done, Stop>;
 
 fn deny<T>(sentence: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Deny(sentence.into()))
+}
+
+fn over<T>(limit: Limit, sentence: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Over(limit, sentence.into()))
 }
 
 pub(super) use command::run as command;
@@ -116,7 +122,7 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
         return Ok(());
     }
     let (id, tells) = answer_of(&request);
-    let id = id.to_owned();
+    let (id, len) = (id.to_owned(), request.body().len);
     let chunks = data.as_ref().map(Data::chunks).unwrap_or_default();
     let outcome = match data {
         Ok(data) => member_op(cx, me, request, data),
@@ -127,17 +133,31 @@ fn member_request(cx: &mut Cx<'_>, me: Me, request: Request<'_>, data: Result<Da
     }
     match outcome {
         Ok(done) => {
+            if tells {
+                cx.counts.posts += 1;
+                cx.counts.posted_bytes += len;
+            }
             let leaves = matches!(done, Done::Left(_));
             answer(cx, me, &id, tells, done);
             if leaves { Err(Reason::NodeDropped) } else { Ok(()) }
         }
         Err(Stop::Deny(sentence)) => {
-            log::debug!(link = me.link.text(); "denied: {sentence}");
-            cx.send(me.link, reply::ack_error(&id, &sentence));
+            tell_denial(cx, me, &id, &sentence);
+            Ok(())
+        }
+        Err(Stop::Over(limit, sentence)) => {
+            cx.counts.refused.note(limit);
+            tell_denial(cx, me, &id, &sentence);
             Ok(())
         }
         Err(Stop::Refuse(reason)) => Err(reason),
     }
+}
+
+fn tell_denial(cx: &mut Cx<'_>, me: Me, id: &str, sentence: &str) {
+    log::debug!("{}: denied: {sentence}", me.link);
+    cx.counts.denied += 1;
+    cx.send(me.link, reply::ack_error(id, sentence));
 }
 
 fn answer(cx: &mut Cx<'_>, me: Me, id: &str, tells: bool, done: Done) {
@@ -216,28 +236,37 @@ fn answer_of<'a>(request: &'a Request<'_>) -> (&'a str, bool) {
 /// The sentence for the ack.
 pub(super) fn foresee(cx: &mut Cx<'_>, me: Me, request: &Request<'_>) -> Result<(), String> {
     let len = request.body().len;
-    if len > cx.settings.message_max {
-        return Err(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
-    }
-    // Data that cannot fit is refused before it comes, rather than when it has filled the disk for everybody.
-    if len > cx.journal.disk {
-        return Err(STORAGE_FULL.to_owned());
-    }
-    let found = check_role(cx, me, request).and_then(|()| match request {
+    let found = check_len(cx, len).and_then(|()| check_role(cx, me, request)).and_then(|()| match request {
         Request::Post { to, .. } => post::resolve(cx, me, to).map(drop),
         Request::PostNotify { to, note_to, .. } => post::resolve(cx, me, to).and_then(|_| post::resolve(cx, me, note_to)).map(drop),
         _ => Ok(()),
     });
     match found {
         Err(Stop::Deny(sentence)) => Err(sentence),
+        // Counted here: when its data has come the sentence alone is left of it.
+        Err(Stop::Over(limit, sentence)) => {
+            cx.counts.refused.note(limit);
+            Err(sentence)
+        }
         Ok(()) | Err(Stop::Refuse(_)) => Ok(()),
     }
+}
+
+fn check_len(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
+    if len > cx.settings.message_max {
+        return over(Limit::BodySize, format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
+    }
+    // Data that cannot fit is refused before it comes, rather than when it has filled the disk for everybody.
+    if len > cx.journal.disk {
+        return over(Limit::Storage, STORAGE_FULL);
+    }
+    Ok(())
 }
 
 /// The bound on a message's data, and room for what of it is not in the log yet, with the lists of its recipients' devices.
 fn check_size(cx: &Cx<'_>, len: u64, payloads: &[&Payload<'_>], fanouts: &[&Fanout]) -> Result<(), Stop> {
     if len > cx.settings.message_max {
-        return deny(format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
+        return over(Limit::BodySize, format!("data of {len} octets exceeds this site's limit of {}", cx.settings.message_max));
     }
     let yet_to_store = |payload: &&Payload<'_>| match payload {
         Payload::Inline(octets) => octets.len() as u64,
@@ -270,7 +299,7 @@ fn news_of(cx: &mut Cx<'_>, group: GroupNo) -> u64 {
 /// Room for a request's records: its data and some kilobytes of what goes with it.
 fn check_room(cx: &Cx<'_>, len: u64) -> Result<(), Stop> {
     const AROUND_IT: u64 = 16 << 10;
-    if cx.has_room(len + AROUND_IT) { Ok(()) } else { deny(STORAGE_FULL) }
+    if cx.has_room(len + AROUND_IT) { Ok(()) } else { over(Limit::Storage, STORAGE_FULL) }
 }
 
 /// As much of what a peer has said as is told back to it.
@@ -280,7 +309,7 @@ fn shown(text: &str) -> String {
 
 /// Refuses what names a user whose queue is full; `key` is where, `name` is how.
 fn full<T>(key: &str, name: &str) -> Result<T, Stop> {
-    deny(format!("{key}: the queue of {} is full, try again later", shown(name)))
+    over(Limit::QueueFull, format!("{key}: the queue of {} is full, try again later", shown(name)))
 }
 
 /// Room for the new states of a user that a request may write.

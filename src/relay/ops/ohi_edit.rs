@@ -1,7 +1,7 @@
 //! OhiEdit: to whom one shows that one is here.
 
-use super::{Done, Outcome, check_room, deny};
-use crate::base::{Uid, UserNo};
+use super::{Done, Outcome, check_room, deny, over};
+use crate::base::{Limit, Uid, UserNo};
 use crate::limits::PRESENCE_MAX;
 use crate::record::{Lane, Payload};
 use crate::relay::cx::{Cx, Me};
@@ -21,7 +21,7 @@ pub(super) fn run(cx: &mut Cx<'_>, me: Me, users: &[Recipient<'_>], act: OhiAct)
     }
     let added = named.iter().filter(|&&other| !cx.presence.shows(me.user, other)).count();
     if act != OhiAct::Drop && cx.presence.breadth(me.user) + added > PRESENCE_MAX {
-        return deny(format!("for: a member shows to at most {PRESENCE_MAX} others"));
+        return over(Limit::Fanout, format!("for: a member shows to at most {PRESENCE_MAX} others"));
     }
     let echoes = join(cx, me) && act != OhiAct::Init;
     let show = act != OhiAct::Drop;

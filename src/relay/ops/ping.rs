@@ -4,8 +4,8 @@
 //! the answer: so an answer that says no waits for a record on the disk, as one that says yes does.
 
 use super::account::use_alias;
-use super::{Done, Outcome, Stop, check_room, check_user_room, deny, full, shown, text};
-use crate::base::{UserNo, Wall};
+use super::{Done, Outcome, Stop, check_room, check_user_room, deny, full, over, shown, text};
+use crate::base::{Limit, UserNo, Wall};
 use crate::limits::PING_PERIOD;
 use crate::record::{Lane, Payload, Record, TallyRecord};
 use crate::relay::cx::{Cx, Me};
@@ -52,7 +52,7 @@ pub(super) fn reach(cx: &mut Cx<'_>, from: UserNo, alias: &str) -> Result<UserNo
     let most = cx.settings.quotas.failed_pings;
     if tally.failures.len() >= most {
         let after = after(&tally.failures, most);
-        return deny(format!("{} pings in a row have failed, try again after {after}", tally.failures.len()));
+        return over(Limit::Pings, format!("{} pings in a row have failed, try again after {after}", tally.failures.len()));
     }
     if let Some(user) = reached(cx, from, alias) {
         return Ok(user);
@@ -78,7 +78,7 @@ fn check_pings(cx: &Cx<'_>, tally: &TallyRecord) -> Result<(), Stop> {
         return Ok(());
     }
     let after = after(&tally.pings, most);
-    deny(format!("ping limit of {most} in 24 hours is reached, try again after {after}"))
+    over(Limit::Pings, format!("ping limit of {most} in 24 hours is reached, try again after {after}"))
 }
 
 /// When there are fewer than `most` of these in 24 hours.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Done, Outcome, Stop, check_size, deny, full, shown};
-use crate::base::{NodeNo, Uid, UserNo};
+use super::{Done, Outcome, Stop, check_size, deny, full, over, shown};
+use crate::base::{Limit, NodeNo, Uid, UserNo};
 use crate::ledger::Group;
 use crate::limits::FANOUT_MAX;
 use crate::record::{Lane, Payload, Standing, Who};
@@ -57,7 +57,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<F
         }
         // Large groups that overlap are counted twice, but not for ever.
         if nodes.nodes.len() > NAMED_MAX {
-            return deny(format!("for: these groups have more than {NAMED_MAX} devices, too many for one message"));
+            return over(Limit::Fanout, format!("for: these groups have more than {NAMED_MAX} devices, too many for one message"));
         }
     }
     cx.journal.work += nodes.nodes.len();
@@ -76,7 +76,7 @@ pub(super) fn check_fanout(nodes: &[NodeNo]) -> Result<(), Stop> {
     if nodes.len() <= FANOUT_MAX {
         return Ok(());
     }
-    deny(format!("for: {} devices are more than the {FANOUT_MAX} that one message can go to", nodes.len()))
+    over(Limit::Fanout, format!("for: {} devices are more than the {FANOUT_MAX} that one message can go to", nodes.len()))
 }
 
 /// A group that the sender may post to.

@@ -1,7 +1,7 @@
 //! Reach: whom a member lets through.
 
-use super::{Done, Outcome, check_room, deny, ohi_edit, shown};
-use crate::base::{Uid, UserNo};
+use super::{Done, Outcome, check_room, deny, ohi_edit, over, shown};
+use crate::base::{Limit, Uid, UserNo};
 use crate::limits::REACH_LIST_MAX;
 use crate::record::{Policy, ReachRecord, Record};
 use crate::relay::cx::{Cx, Me};
@@ -50,7 +50,10 @@ fn edit(reach: &mut ReachRecord, list: &ReachList<'_>) -> Result<(), super::Stop
     }
     for (act, list) in [("block", &reach.block), ("allow", &reach.allow)] {
         if list.len() > REACH_LIST_MAX {
-            return deny(format!("for: the list to {act} would have {} entries, and {REACH_LIST_MAX} are the most", list.len()));
+            return over(
+                Limit::Fanout,
+                format!("for: the list to {act} would have {} entries, and {REACH_LIST_MAX} are the most", list.len()),
+            );
         }
     }
     Ok(())

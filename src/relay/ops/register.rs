@@ -51,6 +51,10 @@ pub(super) fn run(cx: &mut Cx<'_>, link: LinkId, wish: &Wish<'_>) -> Result<(), 
     match wish.alias.map_or(Ok(()), |alias| add_alias(cx, &mut user, alias, Bounds::default())) {
         Ok(()) => {}
         Err(Stop::Deny(sentence)) => troubles.push(sentence),
+        Err(Stop::Over(limit, sentence)) => {
+            cx.counts.refused.note(limit);
+            troubles.push(sentence);
+        }
         Err(Stop::Refuse(reason)) => return Err(reason),
     }
     let alias = user.aliases.first().map(|alias| alias.name.clone());

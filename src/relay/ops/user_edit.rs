@@ -1,8 +1,8 @@
 //! UserEdit: another alias or one fewer, another device or one fewer.
 
 use super::account::{Bounds, add_alias, add_node, drop_alias, write_user};
-use super::{Done, Outcome, Stop, check_room, check_user_room, deny, drop_node, shown};
-use crate::base::{NodeNo, NodeSecret, UserNo, Wall};
+use super::{Done, Outcome, Stop, check_room, check_user_room, deny, drop_node, over, shown};
+use crate::base::{Limit, NodeNo, NodeSecret, UserNo, Wall};
 use crate::limits::{ALIAS_USES_MAX, BACKLOG_MAX, BACKLOG_TOTAL_MAX};
 use crate::record::{BacklogRecord, Lane, Payload, Record};
 use crate::relay::cx::{Cx, Me, Posted};
@@ -54,7 +54,7 @@ pub(super) fn new_node(cx: &mut Cx<'_>, user: UserNo, asks: Option<NodeNo>, labe
     if let Some(asks) = asks.or(oldest) {
         let queue = cx.ledger.queue(asks);
         if queue.len() > BACKLOG_TOTAL_MAX {
-            return deny(format!("newnode cannot start with the {} messages that wait here: take some first", queue.len()));
+            return over(Limit::Fanout, format!("newnode cannot start with the {} messages that wait here: take some first", queue.len()));
         }
         octets = queue.len() as u64 * OCTETS_PER_ENTRY;
         lanes.extend(Lane::ALL.map(|lane| (lane, queue.owed(lane).collect())));
