@@ -85,8 +85,8 @@ fn done(request: &Request) -> String {
         | Request::Queues { .. }
         | Request::Groups { .. }
         | Request::Links { .. }
-        | Request::Status
-        | Request::Reload
+        | Request::Status {}
+        | Request::Reload {}
         | Request::Drain { .. } => "done".to_owned(),
     }
 }

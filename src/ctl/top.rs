@@ -23,7 +23,7 @@ pub fn top(config: &Config, every: Duration, count: Option<u64>) -> Result<(), F
     let mut before: Option<Status> = None;
     let mut left = count;
     while left != Some(0) {
-        let status = match ask(config, &Request::Status)? {
+        let status = match ask(config, &Request::Status {})? {
             Reply::Status(status) => *status,
             Reply::Refused { error } => return Err(Failure::Refused(error)),
             _ => return Err(Failure::Refused("the relay has answered something else".to_owned())),

@@ -31,9 +31,9 @@ impl Errand {
     /// A sentence, where a value cannot be meant.
     pub fn of(request: &Request) -> Option<Result<Errand, String>> {
         Some(match request {
-            Request::Status => Ok(Errand::Status),
+            Request::Status {} => Ok(Errand::Status),
             Request::Log { level } => level_of(level).map(Errand::Log),
-            Request::Reload => Ok(Errand::Reload),
+            Request::Reload {} => Ok(Errand::Reload),
             Request::Drain { seconds } => match seconds.map_or(DRAIN_DEFAULT, Duration::from_secs) {
                 time if time <= DRAIN_MAX => Ok(Errand::Drain(time)),
                 time => Err(format!("seconds is {}; expected 0 to {}", time.as_secs(), DRAIN_MAX.as_secs())),

@@ -63,14 +63,14 @@ pub enum Request {
         node: String,
     },
     /// Tell how the relay fares.
-    Status,
+    Status {},
     /// Change how much is logged.
     Log {
         /// `error`, `warn`, `info`, `debug` or `trace`.
         level: String,
     },
     /// Read the configuration and the certificates again.
-    Reload,
+    Reload {},
     /// Let nobody in any more, let deliveries finish, and stop.
     Drain {
         /// How long that may take; a minute if nothing is said.
@@ -216,7 +216,7 @@ impl Request {
             }
             Request::Groups { after } => Ok(Command::List(List::Groups { after })),
             Request::Links { after } => Ok(Command::List(List::Links { after })),
-            Request::Status | Request::Log { .. } | Request::Reload | Request::Drain { .. } => Err(NOT_RUNNING.to_owned()),
+            Request::Status {} | Request::Log { .. } | Request::Reload {} | Request::Drain { .. } => Err(NOT_RUNNING.to_owned()),
         }
     }
 }
