@@ -185,7 +185,7 @@ fn word<T: Copy + Send + Sync + 'static>(all: &'static [T], word_of: fn(T) -> &'
 /// What overrules the configuration; the same for every command, before or after its name.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Flags {
-    /// Read this configuration [default: ./mnm.conf, or built-in values if there is none]
+    /// Read this configuration [default: ./mnm.conf, else /etc/mnm/mnm.conf, else built-in values]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Keep accounts, messages and the certificate in this directory
