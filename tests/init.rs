@@ -83,7 +83,7 @@ impl Place {
         let mut relay = Relay { child, lines, address: String::new() };
         let line = relay.line("take the address =");
         relay.line("ready");
-        relay.address = line.split_once("address =").unwrap().1.trim().to_owned();
+        relay.address = line.split_once("address =").unwrap().1.trim_end_matches('"').to_owned();
         relay
     }
 }
@@ -304,6 +304,7 @@ fn roots_site_in_somebody_elses_directory_is_that_ones() {
         assert_eq!(owner(&format!("private/state/{name}")), (12_345, 12_346), "{name}");
     }
     assert_eq!(owner("mnm.conf").0, 0);
+    assert_eq!(object["certificate"], "private/state/mnm.crt");
     assert!(object["invite"]["code"].is_string(), "{object}");
     assert_eq!(place.config().data, place.at("private/state"));
 }

@@ -169,7 +169,7 @@ impl Draft {
                 let key = paths.key.display();
                 self.notes.push(format!(
                     "{key}: only its owner can read the key, and the service runs as a user of its own: give the key to a group, and the \
-                     group to the service (SupplementaryGroups=, see docs/OPERATIONS.md)"
+                     group to the service (systemctl edit mnm: SupplementaryGroups=GROUP below [Service])"
                 ));
             }
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Site;
 use super::draft::is_system;
+use crate::certificate::OWN_CHAIN;
 use crate::config::DEFAULT_FILE;
 use crate::ctl::{self, Failure};
 use crate::record::Mode;
@@ -62,6 +63,9 @@ pub(super) fn lines(site: &Site, symbol: Option<fn(&str) -> Vec<String>>) -> Vec
 /// For a program.
 pub(super) fn object(site: &Site) -> String {
     let draft = &site.draft;
+    // By its whole path: root may have been in the data directory while it was opened.
+    let own = || draft.data.join(OWN_CHAIN);
+    let certificate = draft.certificate.as_ref().map_or_else(own, |paths| paths.chain.clone());
     let octets: Vec<String> = site.certificate.fingerprint.iter().map(|octet| format!("{octet:02X}")).collect();
     json!({
         "config": draft.file,
@@ -70,7 +74,7 @@ pub(super) fn object(site: &Site) -> String {
         "name": draft.name,
         "register": draft.register.word(),
         "addresses": site.addresses,
-        "certificate": site.certificate.paths.chain,
+        "certificate": certificate,
         "self_signed": site.certificate.self_signed,
         "fingerprint": octets.join(":"),
         "invite": site.invite.as_ref().map(|(_, reply)| reply),
