@@ -4,7 +4,6 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -316,7 +315,7 @@ fn terminal() -> (File, File) {
     rustix::pty::unlockpt(&near).unwrap();
     let name = rustix::pty::ptsname(&near, Vec::new()).unwrap();
     let far = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    (File::from(OwnedFd::from(near)), far)
+    (File::from(near), far)
 }
 
 /// Answers each question; what was shown.

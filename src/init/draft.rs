@@ -144,11 +144,11 @@ impl Draft {
         let entries = addresses.iter().map(|address| Listen::from_flag(address.as_ref(), None)).collect::<Result<Vec<_>, _>>()?;
         let mut listeners = Listeners::new(&entries);
         let mut taken = Vec::new();
-        for entry in 0..entries.len() {
+        for (entry, listen) in entries.iter().enumerate() {
             match listeners.bind(entry) {
                 Ok(()) => {}
                 Err(Refusal::Unfit(error)) => return Err(error),
-                Err(Refusal::Taken(_)) => taken.push(entries[entry].address()),
+                Err(Refusal::Taken(_)) => taken.push(listen.address()),
             }
         }
         self.notes.extend(taken.iter().map(|address| {
