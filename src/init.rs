@@ -1,6 +1,6 @@
 //! `mnm init`: from nothing to a site to which its first member can come.
 //!
-//! Decides what must be decided ([`draft`]), by flags, by questions on a terminal ([`questions`]), by what a configuration says that
+//! Decides what must be decided (`draft`), by flags, by questions on a terminal (`questions`), by what a configuration says that
 //! is to be replaced, or by default. Then makes, in this order, the data directory, the certificate, an empty log and the first
 //! invite code, each as a start or `mnm invite` makes it; the configuration is written last. So whatever fails, the same command can
 //! be given again: what is there already is used as it is, and the configuration is there when all else is.
