@@ -2,6 +2,8 @@
 //!
 //! Usage mistakes are clap's to tell (exit code 2); what the flags mean is [`crate::config`]'s.
 
+mod init;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use crate::base::Wall;
 use crate::config::{LOG_LEVELS, Overrides};
 use crate::limits::{AHEAD_MAX, DRAIN_MAX, INVITE_USES_MAX};
 use crate::record::{Mode, Role};
+
+pub use init::Init;
 
 /// A private message relay: TMTP over TLS, nothing lost.
 #[derive(Debug, Parser)]
@@ -29,6 +33,8 @@ pub struct Cli {
 /// What to do instead of running the relay.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
+    /// Make a site: write its configuration, make the data directory, the certificate and the first invite code, say what to do next
+    Init(Init),
     /// Read the configuration and the certificates, say what a start would do, and change nothing
     Check,
     /// Read all of the log in the data directory, check every checksum, say what is in it, and change nothing
@@ -271,7 +277,7 @@ fn word<T: Copy + Send + Sync + 'static>(all: &'static [T], word_of: fn(T) -> &'
 /// What overrules the configuration; the same for every command, before or after its name.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Flags {
-    /// Read this configuration [default: ./mnm.conf, or built-in values if there is none]
+    /// Read this configuration [default: ./mnm.conf, else /etc/mnm/mnm.conf, else built-in values]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Keep accounts, messages and the certificate in this directory

@@ -6,7 +6,7 @@
 //!
 //! Imports go one way, and `tests/imports.rs` keeps it so:
 //! `base ← limits ← {wire, record, store, net, config}`; `record ← ledger ← relay`; `config ← {certificate, cli}`;
-//! `server ← all`, and `check` and `ctl` name what they ask of it.
+//! `server ← all`, and `check`, `ctl` and `init` name what they ask of it.
 
 pub mod base;
 pub mod certificate;
@@ -14,6 +14,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod ctl;
+pub mod init;
 pub mod ledger;
 pub mod limits;
 pub mod logging;

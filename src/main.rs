@@ -11,9 +11,10 @@ use std::time::Duration;
 use clap::Parser;
 use mnm::base::OsEntropy;
 use mnm::check::{self, Findings};
-use mnm::cli::{Cli, Command, Order};
+use mnm::cli::{Cli, Command, Init, Order};
 use mnm::config::{Config, Overrides};
 use mnm::ctl::{self, Failure};
+use mnm::init::{self, Done, Talk};
 use mnm::logging;
 use mnm::progress::Progress;
 use mnm::qr;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let Cli { flags, command } = Cli::parse();
     let overrides = Overrides::from(flags);
     let answer = match command {
+        Some(Command::Init(wishes)) => Ok(init(&overrides, &wishes)),
         Some(Command::Check) => Ok(check(&overrides)),
         Some(Command::Verify) => verify(&overrides),
         Some(Command::Backup { to }) => backup(&overrides, &to),
@@ -67,6 +69,17 @@ fn print(lines: &[String], status: u8) -> ExitCode {
 fn complain(sentence: std::fmt::Arguments<'_>) {
     // With nobody to hear it the exit status says it alone.
     let _ = writeln!(io::stderr(), "mnm: {sentence}");
+}
+
+/// Asks only whoever is there to answer.
+fn init(overrides: &Overrides, wishes: &Init) -> (Vec<String>, u8) {
+    let asks = !wishes.yes && !wishes.json && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let (mut hear, mut say) = (io::stdin().lock(), io::stderr());
+    let talk = asks.then_some(Talk { hear: &mut hear, say: &mut say });
+    let symbol = io::stdout().is_terminal().then_some(qr::symbol as fn(&str) -> Vec<String>);
+    let Done { lines, complaint, status } = init::init(overrides, wishes, talk, symbol, Clock::start().now().wall);
+    complaint.iter().for_each(|complaint| complain(format_args!("{complaint}")));
+    (lines, status)
 }
 
 fn check(overrides: &Overrides) -> (Vec<String>, u8) {

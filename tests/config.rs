@@ -396,10 +396,17 @@ fn requiring_what_nobody_can_fulfil_is_remarked() {
 fn files_are_found_or_named() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
-    let load = |config: Option<PathBuf>| Config::load_in(here, &Overrides { config, ..Overrides::default() });
+    let system = here.join("etc/mnm/mnm.conf");
+    let load = |config: Option<PathBuf>| Config::load_in(here, &system, &Overrides { config, ..Overrides::default() });
 
     let built_in = load(None).unwrap();
     assert_eq!((built_in.file, built_in.data), (None, here.join("data")));
+
+    fs::create_dir_all(system.parent().unwrap()).unwrap();
+    fs::write(&system, r#"{"name":"the machine's"}"#).unwrap();
+    let of_machine = load(None).unwrap();
+    assert_eq!(of_machine.name, "the machine's");
+    assert_eq!((of_machine.file, of_machine.data), (Some(system.clone()), here.join("etc/mnm/data")));
 
     fs::write(here.join("mnm.conf"), r#"{"name":"found"}"#).unwrap();
     let found = load(None).unwrap();
@@ -410,6 +417,14 @@ fn files_are_found_or_named() {
         let error = load(Some(here.join(file))).unwrap_err().to_string();
         assert!(error.contains(fragment) && error.starts_with(here.to_str().unwrap()), "{error}");
     }
+
+    // One that is there and says nothing good is not passed over for the next.
+    fs::remove_file(here.join("mnm.conf")).unwrap();
+    std::os::unix::fs::symlink("nowhere", here.join("mnm.conf")).unwrap();
+    assert!(load(None).unwrap_err().to_string().starts_with(here.join("mnm.conf").to_str().unwrap()));
+    fs::remove_file(here.join("mnm.conf")).unwrap();
+    fs::write(&system, "{").unwrap();
+    assert!(load(None).unwrap_err().to_string().starts_with(system.to_str().unwrap()));
 }
 
 #[test]

@@ -39,6 +39,8 @@ use reader::At;
 
 /// The file that is read when no other is named, in the current directory.
 pub const DEFAULT_FILE: &str = "mnm.conf";
+/// The file that is read where there is none of those: that of the relay which this machine runs as a service.
+pub const SYSTEM_FILE: &str = "/etc/mnm/mnm.conf";
 const DEFAULT_DATA: &str = "./data";
 
 /// The words for a log level, in the file and on the command line.
@@ -140,27 +142,25 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file that was named, or [`DEFAULT_FILE`] if it exists, or takes the defaults; then overrules.
+    /// Reads the file that was named, or [`DEFAULT_FILE`] if it exists, or [`SYSTEM_FILE`] if that does, or takes the defaults; then
+    /// overrules.
     ///
     /// # Errors
     /// When a file is unreadable or says what cannot be meant, or a flag does.
     pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
-        Config::load_in(Path::new(""), overrides)
+        Config::load_in(Path::new(""), Path::new(SYSTEM_FILE), overrides)
     }
 
-    /// The same for another current directory, which matters for [`DEFAULT_FILE`] and its absence only.
+    /// The same for another current directory, which matters for [`DEFAULT_FILE`] and its absence only, and for another
+    /// [`SYSTEM_FILE`].
     ///
     /// # Errors
     /// As for [`Config::load`].
-    pub fn load_in(directory: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
-        let usual = below(directory, DEFAULT_FILE);
-        let mut config = match &overrides.config {
+    pub fn load_in(directory: &Path, system: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+        let usual = [below(directory, DEFAULT_FILE), system.to_path_buf()];
+        let mut config = match overrides.config.as_ref().or_else(|| usual.iter().find(|file| is_there(file))) {
             Some(file) => Config::read(file)?,
-            // Only a file that is not there is no file: one that may not be read must not be passed over in silence.
-            None if fs::symlink_metadata(&usual).is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
-                Config { data: below(directory, DEFAULT_DATA), ..Config::default() }
-            }
-            None => Config::read(&usual)?,
+            None => Config { data: below(directory, DEFAULT_DATA), ..Config::default() },
         };
         config.overrule(overrides)?;
         Ok(config)
@@ -270,6 +270,11 @@ fn pass_over_ntp(at: &At<'_>) -> Result<(), ConfigError> {
     }
     fields.get("retries").map(|at| at.integer(0..=u64::from(u32::MAX))).transpose()?;
     fields.finish()
+}
+
+/// Only a file that is not there is no file: one that may not be looked at must not be passed over in silence.
+fn is_there(file: &Path) -> bool {
+    !fs::symlink_metadata(file).is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
 }
 
 /// A path as seen from `base`; an absolute one stays. `./` is dropped so that messages read well.

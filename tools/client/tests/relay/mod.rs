@@ -11,7 +11,7 @@ pub(crate) fn with_relay(with: impl FnOnce(String) -> Result<(), mnm_client::Err
         listen: vec!["127.0.0.1:0".to_owned()],
         log: Some(log::LevelFilter::Off),
     };
-    let config = mnm::config::Config::load_in(data.path(), &overrides).expect("defaults");
+    let config = mnm::config::Config::load_in(data.path(), &data.path().join("none"), &overrides).expect("defaults");
     let (tell, told) = std::sync::mpsc::channel();
     let relay = std::thread::spawn(move || {
         mnm::server::run_and_tell(&config, |addresses| tell.send(addresses[0].to_string()).expect("somebody waits")).expect("it runs")
