@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::base::{OsEntropy, Wall};
 use crate::certificate::{self, Certificate};
-use crate::cli::{Expiry, Init};
+use crate::cli::{Expiry, Init, Order, Terms};
 use crate::config::{Config, ConfigError, DataPlace, Overrides};
 use crate::ctl::{self, Failure};
 use crate::record::{Mode, Role};
@@ -149,10 +149,9 @@ fn have_log(config: &Config) -> Result<bool, Failure> {
 }
 
 fn first_code(config: &Config, now: Wall) -> Result<(Request, Reply), Failure> {
-    let request = ctl::invite(1, Expiry::In(CODE_LASTS), Role::Full, Vec::new(), now);
-    let answer = ctl::ask(config, &request)?;
-    let reply: Reply = serde_json::from_str(&answer).map_err(|error| ctl::not_understood(config, &error))?;
-    match reply {
+    let terms = Terms { uses: 1, expires: Expiry::In(CODE_LASTS), role: Role::Full, groups: Vec::new(), no_qr: true };
+    let request = ctl::order(Order::Invite(terms), now);
+    match ctl::ask(config, &request)? {
         Reply::Refused { error } => {
             let cure = "make one with mnm invite once the relay runs";
             Err(ConfigError::about_file(&config.data, format!("there is no invite code ({error})"), cure).into())

@@ -103,9 +103,9 @@ fn only_a_request_to_end_ends_it() {
     relay.signal(Signal::USR1);
     relay.signal(Signal::USR2);
     relay.signal(Signal::HUP);
-    relay.line("SIGHUP: nothing is reloaded yet; restart to apply");
+    relay.line("SIGHUP: the configuration is read again: nothing has changed");
     relay.signal(Signal::HUP);
-    relay.line("SIGHUP: nothing is reloaded yet");
+    relay.line("SIGHUP: the configuration is read again");
     let (status, lines) = relay.stop();
     assert!(status.success(), "{status}\n{lines:?}");
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::rc::Rc;
 
 use mnm::base::{Mono, OsEntropy, Wall};
+use mnm::limits::OUTPUT_MAX;
 use mnm::net::{Layer, Socket};
 use mnm::relay::{Now, Relay, Settings};
 use mnm::server::{Server, recover};
@@ -196,4 +197,88 @@ fn a_little_from_very_many_is_not_refused() {
         (!said.contains(r#""msgid""#)).then_some(said)
     });
     assert_eq!(refused, None);
+}
+
+/// Two members, of whom the second reads all but what its socket does not take.
+struct Pair {
+    server: Server<End, Directory>,
+    peers: [Peer; 2],
+    slots: [usize; 2],
+    uids: [String; 2],
+    now: Now,
+    _directory: tempfile::TempDir,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = site(&directory);
+        let now = Now { mono: Mono(1_000_000_000), wall: Wall(1_600_000_000_000_000_000) };
+        let peers = [Peer::default(), Peer::default()];
+        let register = [frame(r#"{"op":0,"id":"1"}"#, b""), frame(r#"{"op":1,"newnode":"n"}"#, b"")].concat();
+        let slots = [0, 1].map(|at| {
+            peers[at].room.set(usize::MAX);
+            server.open(End(peers[at].clone()), Layer::Plain, None, now)
+        });
+        let mut pair = Pair { server, peers, slots, uids: Default::default(), now, _directory: directory };
+        for at in [0, 1] {
+            pair.say(at, &register);
+            let said = String::from_utf8(pair.peers[at].heard.take()).unwrap();
+            pair.uids[at] = said[said.find("\"uid\":\"").unwrap() + 7..][..32].to_owned();
+        }
+        pair
+    }
+
+    /// One of them says this, and all turns are taken that it leads to.
+    fn say(&mut self, at: usize, octets: &[u8]) {
+        self.peers[at].said.borrow_mut().extend(octets);
+        self.turns(at);
+    }
+
+    fn turns(&mut self, at: usize) {
+        self.server.ready(self.slots[at], true, true);
+        self.server.turn(self.now).unwrap();
+        while self.server.has_work() {
+            self.server.turn(self.now).unwrap();
+        }
+    }
+}
+
+/// Others' news come whether they are read or not. A link on which they pile up is ended, and nobody else's.
+#[test]
+fn news_that_nobody_reads_end_their_link() {
+    let mut pair = Pair::new();
+    pair.peers[1].room.set(0);
+    let toggle = |kind: &str| frame(&format!(r#"{{"op":4,"id":"o","for":[{{"id":"{}"}}],"type":"{kind}"}}"#, pair.uids[1]), b"");
+    let news = [toggle("add"), toggle("drop")].concat().repeat(100);
+    let mut told = 0;
+    while !pair.peers[1].gone.get() {
+        pair.say(0, &news);
+        told += pair.peers[0].heard.take().windows(10).filter(|octets| octets == br#""op":"ack""#).count();
+        assert!(told * 64 < 2 * OUTPUT_MAX, "{told} news wait for somebody who does not read");
+    }
+    assert!(told * 256 > OUTPUT_MAX, "after {told} news already");
+    assert!(!pair.peers[0].gone.get());
+}
+
+/// Who asks and does not read the answers is not read from, until they read; then all are answered.
+#[test]
+fn who_reads_no_answers_is_asked_nothing_more() {
+    const QUESTIONS: usize = 20_000;
+    let mut pair = Pair::new();
+    pair.peers[1].room.set(0);
+    let question = frame(r#"{"op":16,"id":"q","what":"limits"}"#, b"");
+    // As much as an input buffer holds at a time.
+    for _ in 0..QUESTIONS / 100 {
+        pair.say(1, &question.repeat(100));
+    }
+    let waits = pair.peers[1].said.borrow().len();
+    assert!(waits > question.len() * QUESTIONS / 2, "{waits} octets were not read");
+    assert!(!pair.peers[1].gone.get());
+    pair.peers[1].room.set(usize::MAX);
+    for _ in 0..QUESTIONS {
+        pair.turns(1);
+    }
+    let answers = pair.peers[1].heard.take().windows(13).filter(|octets| octets == br#""op":"result""#).count();
+    assert_eq!((answers, pair.peers[1].said.borrow().len()), (QUESTIONS, 0));
 }

@@ -7,7 +7,7 @@
 mod pace;
 mod seldom;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use self::pace::Pace;
@@ -61,6 +61,8 @@ pub(super) struct Door {
     pace: Pace,
     /// Listeners to be tried again at that time: there was no descriptor, or there were many who wanted to connect.
     paused: BTreeMap<usize, Mono>,
+    /// Of these, those where somebody may have come meanwhile, too fast.
+    slowed: BTreeSet<usize>,
     turned_away: [Seldom; 3],
     /// How often nobody could be let in, nor turned away.
     helpless: Seldom,
@@ -83,6 +85,7 @@ impl Door {
             guests: BTreeMap::new(),
             pace: Pace::new(limits.handshakes_per_second.unwrap_or(HANDSHAKES_DEFAULT)),
             paused: BTreeMap::new(),
+            slowed: BTreeSet::new(),
             turned_away: Default::default(),
             helpless: Seldom::default(),
             hurried: Seldom::default(),
@@ -121,11 +124,12 @@ impl Door {
         }
         for _ in 0..TURN_ACCEPTS_MAX {
             if let Some(at) = self.pace.next(now.mono) {
-                self.hurried.add(1);
-                server.refuse(Limit::HandshakeRate);
+                self.slowed.insert(listener);
                 self.paused.insert(listener, at);
                 return;
             }
+            // Only who is there after a pause has waited for its end.
+            let slowed = self.slowed.remove(&listener);
             match poller.accept(listener) {
                 Accepted::Nobody => return,
                 Accepted::NoDescriptor { pause, turned_away, helpless } => {
@@ -137,13 +141,19 @@ impl Door {
                     self.paused.insert(listener, now.mono.plus(pause));
                     return;
                 }
-                Accepted::Socket(socket, from) => match self.refusal(server.links(), from) {
-                    Some(why) => {
-                        server.refuse(why.limit());
-                        self.turn_away(socket, from, why);
+                Accepted::Socket(socket, from) => {
+                    if slowed {
+                        self.hurried.add(1);
+                        server.refuse(Limit::HandshakeRate);
                     }
-                    None => self.admit(server, poller, (socket, from), listener, now),
-                },
+                    match self.refusal(server.links(), from) {
+                        Some(why) => {
+                            server.refuse(why.limit());
+                            self.turn_away(socket, from, why);
+                        }
+                        None => self.admit(server, poller, (socket, from), listener, now),
+                    }
+                }
             }
         }
         // More may wait, and no event will tell of them again.

@@ -30,6 +30,10 @@ pub(crate) struct Member {
     requests: u64,
 }
 
+fn reach(address: SocketAddr) -> Box<dyn Link> {
+    Box::new(TlsLink::connect(address).expect("the relay can be reached"))
+}
+
 impl Member {
     /// A new account with one device.
     pub(crate) fn register(address: SocketAddr) -> Member {
@@ -41,10 +45,20 @@ impl Member {
     /// # Errors
     /// The relay's reason not to make it.
     pub(crate) fn register_with(address: SocketAddr, fields: &Value) -> Result<Member, String> {
-        let mut member = Member::greet(address);
+        let member = Member::greet(reach(address));
         let mut request = json!({"op": 1, "newnode": "a device"});
         merge(&mut request, fields);
-        member.say(&request, b"");
+        member.register_by(&request)
+    }
+
+    /// A new account with one device, over this link.
+    pub(crate) fn register_over(link: Box<dyn Link>) -> Member {
+        Member::greet(link).register_by(&json!({"op": 1, "newnode": "a device"})).expect("an account is made")
+    }
+
+    fn register_by(mut self, request: &Value) -> Result<Member, String> {
+        let member = &mut self;
+        member.say(request, b"");
         let registered = member.frame().expect("an answer comes");
         if registered.str("op") == "quit" {
             return Err(registered.str("error").to_owned());
@@ -52,7 +66,7 @@ impl Member {
         let text = |key| registered.str(key).to_owned();
         member.account = Account { uid: text("uid"), node: text("nodeid") };
         assert_eq!(member.frame().expect("it is logged in").str("op"), "info");
-        Ok(member)
+        Ok(self)
     }
 
     /// A device that was here before.
@@ -60,15 +74,23 @@ impl Member {
     /// # Errors
     /// The relay's reason not to let it in.
     pub(crate) fn login(address: SocketAddr, account: &Account) -> Result<Member, String> {
-        let mut member = Member::greet(address);
+        Member::login_over(reach(address), account)
+    }
+
+    /// The same over this link.
+    ///
+    /// # Errors
+    /// The relay's reason not to let it in.
+    pub(crate) fn login_over(link: Box<dyn Link>, account: &Account) -> Result<Member, String> {
+        let mut member = Member::greet(link);
         member.account = account.clone();
         member.say(&json!({"op": 2, "uid": account.uid, "node": account.node}), b"");
         let answer = member.frame().expect("a login is answered");
         if answer.str("op") == "info" { Ok(member) } else { Err(answer.str("error").to_owned()) }
     }
 
-    fn greet(address: SocketAddr) -> Member {
-        let link = Box::new(TlsLink::connect(address).expect("the relay can be reached"));
+    /// Somebody who has said which revision they speak, and nothing more.
+    pub(crate) fn greet(link: Box<dyn Link>) -> Member {
         let account = Account { uid: String::new(), node: String::new() };
         let mut member = Member { link, intake: Intake::default(), account, waiting: VecDeque::new(), requests: 0 };
         member.say(&json!({"op": 0, "id": "1"}), b"");
@@ -88,13 +110,23 @@ impl Member {
         frame.chunks(most).for_each(|piece| self.link.send(piece));
     }
 
+    /// From now on times are judged by this date, in milliseconds since 1970: that of a site with a calendar of its own.
+    pub(crate) fn put_date(&mut self, date: i64) {
+        self.intake.date = Some(date);
+    }
+
+    /// Writes octets as they are.
+    pub(crate) fn say_octets(&mut self, octets: &[u8]) {
+        self.link.send(octets);
+    }
+
     /// The next frame, also of those that came while another was waited for; `None` when the link has ended.
     pub(crate) fn frame(&mut self) -> Option<Frame> {
         self.waiting.pop_front().or_else(|| self.fresh(PATIENCE).expect("something comes"))
     }
 
     /// The next frame from the link: outer `None` if none comes within the time, inner `None` when the link has ended.
-    fn fresh(&mut self, within: Duration) -> Option<Option<Frame>> {
+    pub(crate) fn fresh(&mut self, within: Duration) -> Option<Option<Frame>> {
         loop {
             if let Some(frame) = self.intake.frame().expect("a sound frame") {
                 return Some(Some(frame));
@@ -185,5 +217,11 @@ impl Member {
         self.say(&json!({"op": 4, "id": "quiet?", "for": [{"id": "nobody"}], "type": "add"}), b"");
         self.answer("quiet?").expect_err("there is no such user");
         self.waiting.iter().all(|frame| frame.str("op") != "delivery")
+    }
+
+    /// Closes the socket without a word of TMTP.
+    pub(crate) fn close(self) -> Account {
+        self.link.close();
+        self.account
     }
 }

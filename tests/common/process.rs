@@ -277,7 +277,7 @@ impl Log {
 }
 
 /// Connects, from this address if one is given: all of 127.0.0.0/8 is this machine.
-fn socket(from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) fn socket(from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
     let Some(from) = from else { return TcpStream::connect_timeout(&to, PATIENCE) };
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
     rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
@@ -304,7 +304,7 @@ impl TlsLink {
         self.tls.peer_certificates().expect("the handshake is done")[0].to_vec()
     }
 
-    fn over(socket: TcpStream) -> io::Result<TlsLink> {
+    pub(crate) fn over(socket: TcpStream) -> io::Result<TlsLink> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(PATIENCE))?;
         // Small, so that a client that does not read is felt by the relay before megabytes have gone into buffers.
@@ -416,6 +416,15 @@ impl Link for TlsLink {
     fn cut(self: Box<Self>) {
         let _ = rustix::net::connect_unspec(&self.socket);
     }
+}
+
+/// The first octets of a client, of many that it has to say before it is understood.
+pub(crate) fn client_hello() -> Vec<u8> {
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut tls = ClientConnection::new(client_config(), name).expect("a client");
+    let mut hello = Vec::new();
+    tls.write_tls(&mut hello).expect("a vector takes anything");
+    hello
 }
 
 pub(crate) fn client_config() -> Arc<ClientConfig> {
