@@ -151,7 +151,7 @@ start_relay() {
         kill -0 "$pid" 2>/dev/null || fail "the relay does not start: $(cat "$log")"
         sleep 0.1
     done
-    addresses=($(sed -n 's/.*take the address =//p' "$log"))
+    addresses=($(sed -n 's/.*take the address =\([^"]*\)"*$/\1/p' "$log"))
     ((${#addresses[@]} > 0)) || fail "the relay does not say where it listens: $(cat "$log")"
 }
 

@@ -12,6 +12,7 @@ use log::Level;
 use crate::base::Wall;
 use crate::certificate::{self, Certificate};
 use crate::config::{Config, DataPlace, Listen, Overrides, Register, Remark};
+use crate::limits::DESCRIPTORS_RESERVED;
 use crate::server::{self, Listeners, Refusal};
 use crate::store::{self, Directory, Exchange, Glance, StoreError};
 
@@ -88,8 +89,9 @@ pub fn check(overrides: &Overrides, now: Wall) -> Findings {
     if config.register == Register::Open {
         config.open_to_strangers().iter().for_each(|remark| findings.remark(remark));
     }
-    if let Err(error) = server::descriptors() {
-        findings.error(&error);
+    match server::descriptors() {
+        Ok(granted) => check_links(&mut findings, &config, granted),
+        Err(error) => findings.error(&error),
     }
     match DataPlace::look(&config.data) {
         Ok(place) => check_data(&mut findings, &config, &place),
@@ -97,7 +99,7 @@ pub fn check(overrides: &Overrides, now: Wall) -> Findings {
     }
     let mut listeners = Listeners::new(&config.listen);
     for (entry, listen) in config.listen.iter().enumerate() {
-        match listeners.bind(entry) {
+        match listeners.try_bind(entry) {
             Ok(()) => findings.say(format!("listen: {listen}")),
             Err(Refusal::Unfit(error)) => findings.error(&error),
             Err(Refusal::Taken(error)) => {
@@ -121,6 +123,20 @@ fn check_metrics(findings: &mut Findings, config: &Config) {
             findings.warn(&error);
             findings.conditions.push(format!("the program that listens on {metrics} has stopped"));
         }
+    }
+}
+
+/// How many links there may be, and what bounds them.
+fn check_links(findings: &mut Findings, config: &Config, descriptors: u64) {
+    let wanted = config.limits.links_max as u64;
+    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED);
+    if room < wanted {
+        findings.warn(format_args!(
+            "file descriptors allow {room} links, fewer than limits.links_max ({wanted}); raise the limit (ulimit -n, LimitNOFILE=), or lower \
+             limits.links_max"
+        ));
+    } else {
+        findings.say(format!("links: at most {wanted}"));
     }
 }
 

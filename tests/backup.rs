@@ -63,7 +63,7 @@ impl Relay {
         let mut log = BufReader::new(child.stderr.take().expect("its log is piped"));
         let (mut address, mut line) = (None, String::new());
         while log.read_line(&mut line).expect("its log is text") > 0 && !line.contains("ready") {
-            address = line.split_once("take the address =").map(|(_, rest)| rest.trim().to_owned()).or(address);
+            address = line.split_once("take the address =").map(|(_, rest)| rest.trim().trim_end_matches('"').to_owned()).or(address);
             line.clear();
         }
         thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));

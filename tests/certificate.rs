@@ -331,19 +331,20 @@ fn a_client_shakes_hands() {
     let root = identity.certificate.chain[0].clone();
 
     assert!(identity.tls.ticketer.enabled());
-    assert_eq!((identity.tls.max_early_data_size, identity.tls.alpn_protocols.len()), (0, 0));
+    assert_eq!((identity.tls.max_early_data_size, &identity.tls.alpn_protocols), (0, &vec![certificate::ALPN.to_vec()]));
 
     let client = shake(&identity, root.clone(), "localhost", &[], &[&rustls::version::TLS13]);
     assert_eq!(client.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     assert_eq!(client.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519MLKEM768);
     assert_eq!(client.tls13_tickets_received(), 1);
+    assert_eq!(client.alpn_protocol(), None, "who offers no protocol is taken all the same");
     // The client's own first choice is AES-256.
     let suite = client.negotiated_cipher_suite().unwrap().suite();
     assert_eq!(suite, identity.tls.crypto_provider().cipher_suites[0].suite());
     assert_ne!(suite, rustls::CipherSuite::TLS13_AES_256_GCM_SHA384);
 
     let old = shake(&identity, root, "127.0.0.1", &[b"h2", b"tmtp"], &[&rustls::version::TLS12]);
-    assert_eq!((old.protocol_version(), old.alpn_protocol()), (Some(ProtocolVersion::TLSv1_2), None));
+    assert_eq!((old.protocol_version(), old.alpn_protocol()), (Some(ProtocolVersion::TLSv1_2), Some(certificate::ALPN)));
 }
 
 #[test]

@@ -295,7 +295,7 @@ fn a_start_says_who_may_register_and_warns_where_strangers_may() {
     };
     for register in ["open", "invite", "closed"] {
         let said = start(mnm(), register, "127.0.0.1:0").unwrap();
-        assert!(said.contains(&format!("register: {register}\n")) && !said.contains("may register"), "{said}");
+        assert!(said.contains(&format!("register: {register}\"\n")) && !said.contains("may register"), "{said}");
     }
     // All interfaces of a network that has none.
     let apart = || {

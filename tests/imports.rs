@@ -15,7 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["base", "limits"]),
     ("certificate", &["base", "limits", "config"]),
     ("cli", &["base", "limits", "record", "config"]),
-    ("check", &["base", "config", "certificate", "store", "server"]),
+    ("check", &["base", "limits", "config", "certificate", "store", "server"]),
     ("ctl", &["base", "record", "config", "cli", "store", "server"]),
     ("logging", &["limits", "config"]),
     ("init", &["base", "record", "config", "certificate", "cli", "ctl", "store", "server"]),

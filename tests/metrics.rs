@@ -69,7 +69,7 @@ fn start(settings: Value) -> Process {
     let mut all = json!({ "metrics": "127.0.0.1:0" });
     common::process::merge(&mut all, &settings);
     let mut site = Process::start(&all).expect("the relay starts");
-    assert!(site.log_says("] ready", PATIENCE), "{}", site.log());
+    assert!(site.log_says("msg=ready", PATIENCE), "{}", site.log());
     site
 }
 
@@ -210,7 +210,7 @@ fn what_members_do_is_counted_to_the_last_one() {
     drop((alice, bob));
     wait_for(web, "mnm_links{state=member}", 0.0).shows(&[("mnm_nodes_online", 0.0), ("mnm_links{state=anonymous}", 0.0)]);
     site.restart(Stop::Clean).unwrap();
-    assert!(site.log_says("] ready", PATIENCE));
+    assert!(site.log_says("msg=ready", PATIENCE));
     let after = scrape(self::web(&mut site));
     after.shows(&[("mnm_messages_waiting", 1.0), ("mnm_members", 2.0), ("mnm_posts_total", 0.0)]);
 }
@@ -504,7 +504,7 @@ fn a_socket_serves_this_user_and_group_and_is_replaced_when_its_relay_is_dead() 
     assert_eq!(meta.permissions().mode() & 0o777, 0o660);
 
     site.restart(Stop::Kill).unwrap();
-    assert!(site.log_says("] ready", PATIENCE));
+    assert!(site.log_says("msg=ready", PATIENCE));
     assert_eq!(socket_get(&path, "/ready").0, 200);
     let mut second = Process::start(&json!({"metrics": format!("unix:{}", path.display())})).expect("it comes as far as that");
     assert!(second.log_says("another program listens there", PATIENCE) && second.log().contains("metrics is unix:"), "{}", second.log());
@@ -520,7 +520,7 @@ fn a_socket_serves_this_user_and_group_and_is_replaced_when_its_relay_is_dead() 
     let other = UnixListener::bind(&path).unwrap();
     drop(other);
     site.begin().unwrap();
-    assert!(site.log_says("] ready", PATIENCE), "a socket that nobody listens on is in nobody's way: {}", site.log());
+    assert!(site.log_says("msg=ready", PATIENCE), "a socket that nobody listens on is in nobody's way: {}", site.log());
 }
 
 #[test]

@@ -3,10 +3,9 @@
 mod bound;
 mod socket;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mio::event::Source;
@@ -19,7 +18,7 @@ pub use bound::{Bound, LocalBound, WebBound};
 pub use socket::{LocalSocket, PeerSocket};
 
 use super::descriptors::is_out_of_descriptors;
-use bound::Kind;
+use bound::{Kind, SocketFile};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -86,14 +85,15 @@ pub enum Accepted {
 /// A listener that is watched.
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, Option<PathBuf>),
+    /// With its file, which goes with it.
+    Unix(UnixListener, #[allow(dead_code, reason = "kept for its end")] Option<SocketFile>),
 }
 
 impl Listener {
     fn over(Bound(kind): Bound) -> Listener {
         match kind {
             Kind::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)),
-            Kind::Unix(listener, path) => Listener::Unix(UnixListener::from_std(listener), path),
+            Kind::Unix(listener, file) => Listener::Unix(UnixListener::from_std(listener), file),
         }
     }
 
@@ -113,15 +113,6 @@ impl Listener {
                 Ok((PeerSocket::Tcp(stream), Some(peer.ip())))
             }
             Listener::Unix(listener, _) => Ok((PeerSocket::Unix(listener.accept()?.0), None)),
-        }
-    }
-}
-
-/// Nobody will listen at a path of ours any more.
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Listener::Unix(_, Some(path)) = self {
-            let _ = fs::remove_file(path);
         }
     }
 }

@@ -174,6 +174,8 @@ impl Door {
     /// How many links one address may have. What the operator says holds for everybody; what we say of ourselves, not for programs of this
     /// machine.
     fn most_from(&self, from: Option<IpAddr>) -> Option<usize> {
+        // Whoever comes through a socket in the file system has no address that could be told from another's.
+        from?;
         self.limits.links_per_address.or_else(|| (!Source::is_own(from)).then_some(LINKS_PER_ADDRESS_DEFAULT))
     }
 

@@ -35,10 +35,7 @@ impl<'a> Listeners<'a> {
     pub fn bind(&mut self, entry: usize) -> Result<(), Refusal> {
         let listen = &self.entries[entry];
         if let Some(path) = &listen.unix {
-            let bound = Bound::unix(path).map_err(|error| match error.kind() {
-                ErrorKind::AddrInUse => Refusal::Taken(listen.bind_error(&error)),
-                _ => Refusal::Unfit(listen.bind_error(&error)),
-            })?;
+            let bound = Bound::unix(path).map_err(|error| file_refusal(listen, &error))?;
             self.held.push((entry, bound));
             return Ok(());
         }
@@ -63,6 +60,17 @@ impl<'a> Listeners<'a> {
         match last {
             Some((address, error)) if !found => Err(self.refusal(listen, address, &error)),
             _ => Ok(()),
+        }
+    }
+
+    /// As [`bind`](Self::bind), but makes no file: a socket in the file system is only looked at.
+    ///
+    /// # Errors
+    /// As for that.
+    pub fn try_bind(&mut self, entry: usize) -> Result<(), Refusal> {
+        match &self.entries[entry].unix {
+            Some(path) => Bound::probe_unix(path).map_err(|error| file_refusal(&self.entries[entry], &error)),
+            None => self.bind(entry),
         }
     }
 
@@ -103,6 +111,13 @@ impl<'a> Listeners<'a> {
             Some((earlier, _)) => Refusal::Unfit(listen.overlap_error(&self.entries[*earlier])),
             None => Refusal::Taken(listen.bind_error(error)),
         }
+    }
+}
+
+fn file_refusal(listen: &Listen, error: &io::Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::AddrInUse => Refusal::Taken(listen.bind_error(error)),
+        _ => Refusal::Unfit(listen.bind_error(error)),
     }
 }
 

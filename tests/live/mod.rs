@@ -52,7 +52,7 @@ impl Relay {
             let mut line = String::new();
             let came = log.read_line(&mut line).expect("its log is text") > 0;
             if let Some((_, rest)) = line.split_once("take the address =") {
-                address = Some(rest.trim().to_owned());
+                address = Some(rest.trim().trim_end_matches('"').to_owned());
             }
             said += &line;
             if !came || line.contains("ready") {

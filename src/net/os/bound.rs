@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode};
 use rustix::net::sockopt;
 
 use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_PROBES, KEEPALIVE_STEP, STALL_TIMEOUT};
@@ -21,8 +21,18 @@ pub struct Bound(pub(super) Kind);
 #[derive(Debug)]
 pub(super) enum Kind {
     Tcp(TcpListener),
-    /// With the path, if the file is ours to remove.
-    Unix(UnixListener, Option<PathBuf>),
+    /// With its file, if that is ours to remove.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// The file of a socket, which goes with it: nobody will listen there any more.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl Bound {
@@ -45,7 +55,19 @@ impl Bound {
         }
         let listener = with_mask(0o111, || UnixListener::bind(path))?;
         listener.set_nonblocking(true)?;
-        Ok(Bound(Kind::Unix(listener, Some(path.to_path_buf()))))
+        Ok(Bound(Kind::Unix(listener, Some(SocketFile(path.to_path_buf())))))
+    }
+
+    /// Whether [`unix`](Self::unix) would succeed, as far as the system tells without trying.
+    ///
+    /// # Errors
+    /// As for that.
+    pub fn probe_unix(path: &Path) -> io::Result<()> {
+        if !is_left_behind(path)? && path.symlink_metadata().is_ok() {
+            return Err(ErrorKind::AddrInUse.into());
+        }
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
     }
 
     /// The sockets that the service manager has opened for this process (`LISTEN_FDS`, sd_listen_fds(3)); none most often.
@@ -177,4 +199,45 @@ fn with_mask<T>(mask: u32, make: impl FnOnce() -> T) -> T {
     let made = make();
     rustix::process::umask(before);
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn connections_have_what_their_listener_has() {
+        let bound = Bound::new("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = TcpStream::connect(bound.address().unwrap().unwrap()).unwrap();
+        let Bound(Kind::Tcp(listener)) = bound else { panic!("an address gives TCP") };
+        listener.set_nonblocking(false).unwrap();
+        let (link, _) = listener.accept().unwrap();
+        assert!(sockopt::socket_keepalive(&link).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_STEP);
+        assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
+        assert_eq!(u128::from(sockopt::tcp_user_timeout(&link).unwrap()), STALL_TIMEOUT.as_millis());
+        drop(client);
+    }
+
+    #[test]
+    fn a_socket_s_file_is_replaced_if_nobody_listens_and_goes_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        drop(UnixListener::bind(&path).unwrap());
+        Bound::probe_unix(&path).unwrap();
+        let bound = Bound::unix(&path).unwrap();
+        for taken in [Bound::unix(&path).map(drop), Bound::probe_unix(&path)] {
+            assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+        }
+        drop(bound);
+        assert!(!path.exists());
+        fs::write(&path, "not a socket").unwrap();
+        for taken in [Bound::unix(&path).map(drop), Bound::probe_unix(&path)] {
+            assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"not a socket", "a file of somebody's is kept");
+        assert!(Bound::probe_unix(&directory.path().join("nowhere/s")).is_err());
+    }
 }

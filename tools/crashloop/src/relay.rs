@@ -85,7 +85,7 @@ impl Relay {
         let theirs = said.clone();
         thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
-                if line.ends_with("] ready") {
+                if line.ends_with(" msg=ready") {
                     // Nobody may be there to be told: then the relay was killed meanwhile.
                     let _ = tell.send(Instant::now());
                 }

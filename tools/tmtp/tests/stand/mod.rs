@@ -78,7 +78,12 @@ impl Relay {
             }
             said += &line;
         }
-        let address = said.split_once("take the address =").and_then(|(_, rest)| rest.lines().next()).expect("an address").to_owned();
+        let address = said
+            .split_once("take the address =")
+            .and_then(|(_, rest)| rest.lines().next())
+            .expect("an address")
+            .trim_end_matches('"')
+            .to_owned();
         // Read on all the time: what the relay still logs must not fill the pipe.
         thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Relay { child, address, data: data.to_owned() }
