@@ -248,10 +248,10 @@ pub const UPLOAD_PERIOD: Duration = Duration::from_secs(60);
 pub const LINKS_DEFAULT: usize = 50_000;
 /// The most links that can be configured.
 pub const LINKS_MAX: usize = 1_000_000;
-/// Links from one address unless the operator says otherwise: a school behind one address, each pupil with two devices.
-pub const LINKS_PER_ADDRESS_DEFAULT: usize = 256;
-/// New links a second unless the operator says otherwise: their handshakes take a tenth of a processor, or two.
-pub const HANDSHAKES_DEFAULT: u32 = 500;
+/// Links from one address unless the operator says otherwise: a large school behind one address, and less than a tenth of all links.
+pub const LINKS_PER_ADDRESS_DEFAULT: usize = 4096;
+/// New links a second unless the operator says otherwise: their handshakes take a fifth of a processor.
+pub const HANDSHAKES_DEFAULT: u32 = 1000;
 /// The most new links a second that can be configured.
 pub const HANDSHAKES_MAX: u32 = 100_000;
 /// Names that nobody but administrators may have unless the operator says otherwise: those that mail and the web reserve.

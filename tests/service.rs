@@ -279,10 +279,22 @@ fn a_relay_that_drains_lets_nobody_in_and_waits_for_acks() {
 
 #[test]
 fn a_drain_has_an_end() {
-    let mut site = start(&json!({}));
+    let mut site = start(&json!({"metrics": "127.0.0.1:0"}));
+    let log = site.log();
+    let web = log.split("metrics: http://").nth(1).and_then(|rest| rest.split('/').next()).expect("it tells where").to_owned();
+    let readiness = || {
+        let mut socket = std::net::TcpStream::connect(&web).unwrap();
+        socket.write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(readiness().starts_with("HTTP/1.1 200"));
     let (mut alice, bob) = (Member::register(site.address()), Member::register(site.address()));
     alice.post(&bob.account.uid, b"never acked");
-    assert_eq!(ask(&mut site, &json!({"command": "drain", "seconds": 1})), json!({"seconds": 1}));
+    assert_eq!(ask(&mut site, &json!({"command": "drain", "seconds": 3})), json!({"seconds": 3}));
+    let answer = readiness();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("draining"), "{answer}");
     assert!(site.wait(PATIENCE).expect("it ends by itself").success());
     // Nothing is lost by that.
     site.begin().unwrap();

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus,
+    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+    RulesetError, RulesetStatus,
 };
 
 use crate::config::{Config, MetricsPlace};
@@ -64,6 +64,10 @@ fn readable(config: &Config) -> BTreeSet<PathBuf> {
     let certificates = config.listen.iter().filter_map(|listen| listen.certificate.as_ref());
     let files = certificates.flat_map(|paths| [paths.chain.as_path(), paths.key.as_path()]).chain(config.file.as_deref());
     let mut directories: BTreeSet<PathBuf> = files.map(parent).collect();
+    if config.file.is_none() {
+        // Where the configuration would be looked for.
+        directories.insert(PathBuf::from("."));
+    }
     // An ACME client keeps its files elsewhere, and links to the newest.
     let real = |path: &Path| path.canonicalize().ok().map(|path| parent(&path));
     let targets: Vec<PathBuf> = config
@@ -105,7 +109,9 @@ fn lock(data: &Path, readable: &BTreeSet<PathBuf>, sockets: &BTreeSet<PathBuf>) 
 }
 
 /// What is not there needs no rule.
-fn allow(rules: RulesetCreated, path: &Path, access: impl Into<landlock::BitFlags<AccessFs>>) -> Result<RulesetCreated, RulesetError> {
+fn allow(rules: RulesetCreated, path: &Path, access: impl Into<BitFlags<AccessFs>>) -> Result<RulesetCreated, RulesetError> {
+    // Of a file only what files have can be allowed.
+    let access = if path.is_dir() { access.into() } else { access.into() & AccessFs::from_file(KNOWN) };
     match PathFd::new(path) {
         Ok(file) => rules.add_rule(PathBeneath::new(file, access)),
         Err(_) => Ok(rules),

@@ -51,7 +51,7 @@ struct Looked {
     /// As they were when what is shown was read.
     shown: Option<[Stamp; 2]>,
     /// As they were at a look at which they were no good, and whether that was told.
-    bad: Option<([Stamp; 2], bool)>,
+    bad: Option<(Option<[Stamp; 2]>, bool)>,
 }
 
 /// Who takes changes.
@@ -209,17 +209,17 @@ impl<'a> Reloader<'a> {
 impl Looked {
     /// Whether the files are other than those that are shown, and other than those that are known to be bad.
     fn wants_a_look(&self, now: &Option<[Stamp; 2]>) -> bool {
-        let known_bad = self.bad.is_some_and(|(bad, told)| told && Some(bad) == *now);
+        let known_bad = self.bad.is_some_and(|(bad, told)| told && bad == *now);
         *now != self.shown && !known_bad
     }
 
     /// The second time it is no accident of the moment.
     fn note_bad(&mut self, now: Option<[Stamp; 2]>, sentence: &str) {
-        let again = self.bad.is_some_and(|(bad, _)| Some(bad) == now);
+        let again = self.bad.is_some_and(|(bad, _)| bad == now);
         if again {
             log::error!("the old certificate is shown still: {sentence}");
         }
-        self.bad = now.map(|now| (now, again));
+        self.bad = Some((now, again));
     }
 }
 
