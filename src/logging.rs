@@ -1,7 +1,7 @@
 //! The log of the program: one line for one event, on stderr, as logfmt or as JSON.
 //!
-//! What happened is `msg`, with whatever belongs to it as keys behind it: `link` is a connection's number since the start, `user` the first
-//! characters of a uid, `node` a device's number. No secret and nothing of a message's content is ever given to it. Where the system's
+//! What happened is `msg`, with whatever belongs to it as keys behind it: `link` is a connection's place and its number since the start,
+//! `user` the first characters of a uid, `node` a device's number. No secret and nothing of a message's content is ever given to it. Where the system's
 //! journal reads, each line begins with its priority, and the journal's own time is enough.
 //!
 //! Members can bring lines about as fast as they can log in and out. Of lines about links (those with the key `link`) only so many

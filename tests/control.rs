@@ -305,7 +305,10 @@ fn a_start_says_who_may_register_and_warns_where_strangers_may() {
     };
     match start(apart(), "open", "0.0.0.0:0") {
         Ok(said) => {
-            assert!(said.contains("level=warn") && said.contains("0.0.0.0:0 is not loopback: anybody who reaches it may register"), "{said}")
+            assert!(
+                said.contains("level=warn") && said.contains("0.0.0.0:0 is not loopback: anybody who reaches it may register"),
+                "{said}"
+            )
         }
         Err(said) if said.contains("mnm") => panic!("{said}"),
         Err(wanting) => {

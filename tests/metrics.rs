@@ -597,10 +597,10 @@ fn the_dashboard_asks_for_what_there_is() {
     assert!(unknown.is_empty(), "the dashboard asks for {unknown:?}");
 
     // And what is told stands in the documents.
-    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md")).unwrap();
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATING.md")).unwrap();
     let families = scrape(web).0.families;
     let missing: Vec<&String> = families.keys().filter(|name| !manual.contains(&format!("`{name}`"))).collect();
-    assert!(missing.is_empty(), "docs/OPERATIONS.md lacks {missing:?}");
+    assert!(missing.is_empty(), "docs/OPERATING.md lacks {missing:?}");
 }
 
 fn expressions(node: &Value, found: &mut impl FnMut(&str)) {

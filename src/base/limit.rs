@@ -7,7 +7,7 @@ pub enum Limit {
     LinksTotal,
     /// As many links from one address as there may be from one.
     LinksPerAddress,
-    /// More new links from one address than handshakes are made for.
+    /// More new links in a second than handshakes are made for.
     HandshakeRate,
     /// No file descriptor for a connection, or none to spare.
     Descriptors,
@@ -29,7 +29,7 @@ pub enum Limit {
     Output,
     /// Data larger than a message, or a text, may be.
     BodySize,
-    /// Data that comes faster than it may.
+    /// Data that comes more slowly than it must.
     UploadRate,
     /// More recipients' devices, or entries of a list, than one request may name.
     Fanout,

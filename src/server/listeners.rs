@@ -75,7 +75,7 @@ impl<'a> Listeners<'a> {
     }
 
     /// Takes sockets that the service manager has opened, instead of opening any: each belongs to the entry of the same address, else to the
-    /// first. Whether there were any.
+    /// first with TLS. Whether there were any.
     ///
     /// # Errors
     /// If one of them is of no use.
@@ -91,7 +91,12 @@ impl<'a> Listeners<'a> {
         let found = !handed.is_empty();
         for bound in handed {
             let name = bound.name().map_err(useless)?;
-            let entry = self.entries.iter().position(|listen| listen.address() == name).unwrap_or(0);
+            let entry = |fits: &dyn Fn(&Listen) -> bool| self.entries.iter().position(fits);
+            // Nobody shall speak without TLS through a socket of which that was not said.
+            let Some(entry) = entry(&|listen| listen.address() == name).or_else(|| entry(&|listen| listen.tls)) else {
+                let trouble = format!("hands over {name}, and no entry of \"listen\" is of that address or has TLS");
+                return Err(ConfigError::new("the service manager", trouble, "add an entry for it"));
+            };
             self.held.push((entry, bound));
         }
         Ok(found)

@@ -1,4 +1,4 @@
-//! The families of the relay itself, each with its sentence. docs/OPERATIONS.md has them in a table.
+//! The families of the relay itself, each with its sentence. docs/OPERATING.md has them in a table.
 
 use super::Page;
 use crate::base::Limit;
