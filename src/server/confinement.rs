@@ -68,13 +68,14 @@ fn readable(config: &Config) -> BTreeSet<PathBuf> {
         // Where the configuration would be looked for.
         directories.insert(PathBuf::from("."));
     }
-    // An ACME client keeps its files elsewhere, and links to the newest.
+    // An ACME client keeps its files elsewhere, and links to the newest; a configuration may be such a link, too.
     let real = |path: &Path| path.canonicalize().ok().map(|path| parent(&path));
     let targets: Vec<PathBuf> = config
         .listen
         .iter()
         .filter_map(|listen| listen.certificate.as_ref())
         .flat_map(|paths| [real(&paths.chain), real(&paths.key)])
+        .chain([config.file.as_deref().and_then(real)])
         .flatten()
         .collect();
     directories.extend(targets);

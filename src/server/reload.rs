@@ -21,6 +21,7 @@ use crate::base::Mono;
 use crate::certificate::{self, Identity, OpenError};
 use crate::config::{CertificatePaths, Config, Difference};
 use crate::limits::CERTIFICATE_LOOK;
+use crate::net::TlsConfig;
 use crate::relay::Now;
 
 /// What a reload has done.
@@ -45,6 +46,9 @@ impl Changes {
 /// What a file was like when it was read.
 type Stamp = (u64, i64, i64, u64);
 
+/// A certificate's fingerprint, and how it is shown.
+type Shown = ([u8; 32], TlsConfig);
+
 /// What is known of the files of one certificate.
 #[derive(Clone, Debug)]
 struct Looked {
@@ -61,6 +65,8 @@ pub(super) struct Reloader<'a> {
     config: Config,
     /// For each listener the entry of the configuration that it belongs to.
     entries: Vec<usize>,
+    /// What each entry shows.
+    shown: Vec<Shown>,
     files: BTreeMap<CertificatePaths, Looked>,
     confinement: Confinement,
     look_at: Mono,
@@ -76,8 +82,9 @@ impl<'a> Reloader<'a> {
         now: Now,
     ) -> Reloader<'a> {
         let look_at = now.mono.plus(CERTIFICATE_LOOK);
-        let mut reloader = Reloader { again, config: config.clone(), entries, files: BTreeMap::new(), confinement, look_at };
-        reloader.note_files(identities);
+        let mut reloader =
+            Reloader { again, config: config.clone(), entries, shown: Vec::new(), files: BTreeMap::new(), confinement, look_at };
+        reloader.take(identities);
         reloader
     }
 
@@ -86,9 +93,9 @@ impl<'a> Reloader<'a> {
         &self.config
     }
 
-    /// The way in for each listener, with these identities of the entries.
-    pub(super) fn ways(&self, identities: &[Identity]) -> Vec<Way> {
-        let way = |&entry: &usize| if self.config.listen[entry].tls { Way::Tls(identities[entry].tls.clone()) } else { Way::Plain };
+    /// The way in for each listener.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        let way = |&entry: &usize| if self.config.listen[entry].tls { Way::Tls(self.shown[entry].1.clone()) } else { Way::Plain };
         self.entries.iter().map(way).collect()
     }
 
@@ -117,8 +124,8 @@ impl<'a> Reloader<'a> {
         server.configure(settings(&next), request_limits(&next));
         let renewed = self.renewed(&identities);
         self.config = next;
-        door.change(self.ways(&identities), self.config.limits);
-        self.note_files(&identities);
+        self.take(&identities);
+        door.change(self.ways(), self.config.limits);
         let told = |difference: &Difference| format!("{}: {} -> {}", difference.key, difference.from, difference.to);
         let changed = live.iter().map(told).chain(renewed).collect();
         Ok(Changes { changed, restart: restart.iter().map(told).collect() })
@@ -149,7 +156,9 @@ impl<'a> Reloader<'a> {
         let of = |identity: &Identity| {
             let paths = &identity.certificate.paths;
             let looked = self.files.get(paths)?;
-            let line = || format!("{}: renewed, good until {}", paths.chain.display(), identity.certificate.not_after.date());
+            let certificate = &identity.certificate;
+            let (until, print) = (certificate.not_after.date(), certificate.fingerprint_text());
+            let line = || format!("{}: renewed, good until {until}, fingerprint {print}", paths.chain.display());
             (looked.shown != stamps(paths)).then(line)
         };
         let mut lines: Vec<String> = identities.iter().filter_map(of).collect();
@@ -176,8 +185,8 @@ impl<'a> Reloader<'a> {
                 for remark in certificate::remarks(&self.config, &identities) {
                     log::log!(remark.level, "{remark}");
                 }
-                self.note_files(&identities);
-                Some(self.ways(&identities))
+                self.take(&identities);
+                Some(self.ways())
             }
             Err(error) => {
                 let sentence = self.explain(&error);
@@ -189,7 +198,15 @@ impl<'a> Reloader<'a> {
         }
     }
 
-    fn note_files(&mut self, identities: &[Identity]) {
+    /// From now on these are shown. A certificate that is the same as before goes on as it was, or its tickets would be good no more.
+    fn take(&mut self, identities: &[Identity]) {
+        let before = std::mem::take(&mut self.shown);
+        let shown = |identity: &Identity| {
+            let fingerprint = identity.certificate.fingerprint;
+            let same = before.iter().find(|(known, _)| *known == fingerprint);
+            (fingerprint, same.map_or_else(|| identity.tls.clone(), |(_, tls)| tls.clone()))
+        };
+        self.shown = identities.iter().map(shown).collect();
         let paths = identities.iter().map(|identity| identity.certificate.paths.clone());
         self.files = paths.map(|paths| (paths.clone(), Looked { shown: stamps(&paths), bad: None })).collect();
     }
@@ -225,6 +242,7 @@ impl Looked {
 
 /// `None` while one of the files is not there: it may be about to come.
 fn stamps(CertificatePaths { chain, key }: &CertificatePaths) -> Option<[Stamp; 2]> {
-    let of = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()));
+    // The change of a file's owner or mode is one too: it may be what was wanting.
+    let of = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.ino(), meta.ctime(), meta.ctime_nsec(), meta.size()));
     Some([of(chain)?, of(key)?])
 }

@@ -91,7 +91,7 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     tell_who_may_register(config, ledger.site(), clock.now().wall);
     let mut server = equip(config, facts, options);
     let reloader = Reloader::new(config, again, entries, &identities, confinement, clock.now());
-    let door = Door::new(reloader.ways(&identities), config.limits, descriptors);
+    let door = Door::new(reloader.ways(), config.limits, descriptors);
     server.time_commits(Box::new(move || clock.now().mono));
     web.set_state(State::Ready);
     log::info!("ready");
