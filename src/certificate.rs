@@ -323,7 +323,8 @@ fn readable_by_others(key: &Path) -> Option<Remark> {
     (mode & 0o007 != 0).then(|| Remark::warn(format!("{file}: the private key is open to every user of this machine; chmod 600 {file}")))
 }
 
-fn paths_for(listen: &Listen, config: &Config) -> CertificatePaths {
+/// Where the certificate of an address is kept: the operator's, or the relay's own.
+pub fn paths_for(listen: &Listen, config: &Config) -> CertificatePaths {
     let own = || CertificatePaths { chain: config.data.join(OWN_CHAIN), key: config.data.join(OWN_KEY) };
     listen.certificate.clone().unwrap_or_else(own)
 }

@@ -101,7 +101,7 @@ pub fn check(overrides: &Overrides, now: Wall) -> Findings {
     for (entry, listen) in config.listen.iter().enumerate() {
         match listeners.try_bind(entry) {
             Ok(()) => findings.say(format!("listen: {listen}")),
-            Err(Refusal::Unfit(error)) => findings.error(&error),
+            Err(Refusal::Absent(error) | Refusal::Unfit(error)) => findings.error(&error),
             Err(Refusal::Taken(error)) => {
                 findings.warn(&error);
                 findings.conditions.push(format!("the program that listens on {listen} has stopped"));
@@ -118,7 +118,7 @@ fn check_metrics(findings: &mut Findings, config: &Config) {
     let Some(metrics) = &config.metrics else { return findings.say("metrics: nowhere") };
     match server::probe_metrics(metrics) {
         Ok(()) => findings.say(format!("metrics: {metrics}")),
-        Err(Refusal::Unfit(error)) => findings.error(&error),
+        Err(Refusal::Absent(error) | Refusal::Unfit(error)) => findings.error(&error),
         Err(Refusal::Taken(error)) => {
             findings.warn(&error);
             findings.conditions.push(format!("the program that listens on {metrics} has stopped"));

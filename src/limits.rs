@@ -44,6 +44,9 @@ pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 pub const KEEPALIVE_STEP: Duration = Duration::from_secs(15);
 /// After so many without an answer the connection is dead: two minutes in all, as for a link that is silent.
 pub const KEEPALIVE_PROBES: u32 = 4;
+/// Data that the peer's system does not take for this long ends the connection, and so does a probe without an answer: as long as all probes take,
+/// since on Linux it takes the place of their number (tcp(7)).
+pub const TCP_PATIENCE: Duration = Duration::from_secs(120);
 /// The most plaintext that fits a TLS record (RFC 8446, section 5.1).
 pub const TLS_RECORD_MAX: usize = 16384;
 
@@ -309,6 +312,10 @@ const _: () = assert!(
 const _: () = assert!(
     (SPARES_MAX + CONTROL_CONNECTIONS + WEB_CONNECTIONS) as u64 + 16 <= DESCRIPTORS_RESERVED,
     "segments, the operator's and the metrics' connections fit the reserve, with a dozen descriptors for the rest"
+);
+const _: () = assert!(
+    KEEPALIVE_IDLE.as_secs() + KEEPALIVE_STEP.as_secs() * KEEPALIVE_PROBES as u64 == TCP_PATIENCE.as_secs(),
+    "no probe is left out"
 );
 const _: () = assert!(SPARES_MAX as u64 * 2 <= DESCRIPTORS_RESERVED, "spares leave half of the reserve to listeners and the rest");
 const _: () = assert!(REQUEST_ID_MAX * 6 + 1024 < HEADER_MAX, "an ack that echoes the longest id must fit a header");

@@ -191,5 +191,7 @@ fn relay(overrides: &Overrides) -> Result<(), RunError> {
     for remark in &config.remarks {
         log::log!(remark.level, "{remark}");
     }
-    server::run_as_service(&config, Box::new(|| Config::load(overrides)))
+    // The same file, and no other that a search would find by then.
+    let again = Overrides { config: config.file.clone(), ..overrides.clone() };
+    server::run_as_service(&config, Box::new(|| Config::load(&again)))
 }

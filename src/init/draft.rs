@@ -147,7 +147,7 @@ impl Draft {
         for (entry, listen) in entries.iter().enumerate() {
             match listeners.bind(entry) {
                 Ok(()) => {}
-                Err(Refusal::Unfit(error)) => return Err(error),
+                Err(Refusal::Absent(error) | Refusal::Unfit(error)) => return Err(error),
                 Err(Refusal::Taken(_)) => taken.push(listen.address()),
             }
         }

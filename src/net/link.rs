@@ -48,17 +48,23 @@ pub struct Link<S> {
     waiting: Sealed,
     shut: bool,
     ending: bool,
+    heard: bool,
 }
 
 impl<S: Socket> Link<S> {
     /// A link that has said nothing yet.
     pub fn new(socket: S, layer: Layer) -> Link<S> {
-        Link { socket, layer, waiting: Sealed::default(), shut: false, ending: false }
+        Link { socket, layer, waiting: Sealed::default(), shut: false, ending: false, heard: false }
     }
 
     /// The socket, for whoever watches it.
     pub fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
+    }
+
+    /// Whether anything ever came.
+    pub fn has_heard(&self) -> bool {
+        self.heard
     }
 
     /// The peer will send no more than what is there to be read.
@@ -88,6 +94,7 @@ impl<S: Socket> Link<S> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Received::More,
             Err(_) => return Received::End,
         };
+        self.heard = true;
         match self.layer.open(&mut buffer[..kept + count], &mut self.waiting, sink) {
             Err(error) => Received::Broken(error),
             Ok(()) if self.layer.peer_closed() => Received::End,

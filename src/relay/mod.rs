@@ -168,6 +168,11 @@ impl Relay {
         self.sessions.iter().filter(|session| session.login().is_some()).count()
     }
 
+    /// Whether data of some request is on its way in.
+    pub fn has_uploads(&self) -> bool {
+        self.sessions.iter().any(|session| session.upload.is_some())
+    }
+
     /// Deliveries that were sent and are not acked, on all links.
     pub fn deliveries_in_flight(&self) -> usize {
         self.sessions.iter().filter_map(|session| session.login()).map(|login| login.in_flight.len()).sum()

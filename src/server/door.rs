@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use self::pace::Pace;
 use self::seldom::Seldom;
-use super::{Server, Strangers};
+use super::{Departed, Server, Strangers};
 use crate::base::{Limit, Mono, Source};
 use crate::config::Limits;
 use crate::limits::{DESCRIPTORS_RESERVED, HANDSHAKES_DEFAULT, LINKS_PER_ADDRESS_DEFAULT, TURN_ACCEPTS_MAX};
@@ -179,6 +179,11 @@ impl Door {
         self.limits.links_per_address.or_else(|| (!Source::is_own(from)).then_some(LINKS_PER_ADDRESS_DEFAULT))
     }
 
+    /// Whether links from there count for the pace.
+    fn is_paced(&self, from: Option<IpAddr>) -> bool {
+        self.limits.handshakes_per_second.is_some() || !Source::is_own(from)
+    }
+
     fn turn_away(&mut self, socket: PeerSocket, from: Option<IpAddr>, why: Refused) {
         log::debug!(from = name(from); "a connection is turned away: {why:?}");
         if why == Refused::Address {
@@ -204,7 +209,7 @@ impl Door {
                 Err(error) => return log::error!("no TLS for a connection: {error}"),
             },
         };
-        if self.limits.handshakes_per_second.is_some() || !Source::is_own(from) {
+        if self.is_paced(from) {
             self.pace.take(now.mono);
         }
         let slot = server.open(socket, layer, from, now);
@@ -219,8 +224,12 @@ impl Door {
     }
 
     /// Forgets who has gone.
-    pub(super) fn note_departed(&mut self, departed: Vec<Option<IpAddr>>) {
-        for from in departed {
+    pub(super) fn note_departed(&mut self, departed: Vec<Departed>) {
+        for Departed { from, silent } in departed {
+            // Who connects and leaves, again and again, shall not use up what others need.
+            if silent && self.is_paced(from) {
+                self.pace.give_back();
+            }
             let source = Source::of(from);
             let Some(count) = self.guests.get_mut(&source) else { continue };
             *count -= 1;

@@ -14,6 +14,8 @@ use crate::store::StoreError;
 pub enum RunError {
     /// The operator's: something in the configuration.
     Config(ConfigError),
+    /// The moment's: an address that another program has, or that is not there, or not known, yet.
+    Address(ConfigError),
     /// The disk's: the log.
     Store(StoreError),
     /// Ours, or a newer version's: the log is intact but makes no sense.
@@ -23,13 +25,15 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The exit status of the program: 1 configuration, 3 log, 4 system, 5 disk, 6 another instance. (2 is for wrong usage.)
+    /// The exit status of the program: 1 configuration, 3 log, 4 system, 5 disk, 6 another instance, 7 an address that
+    /// cannot be listened on now. (2 is for wrong usage.)
     pub fn exit_status(&self) -> u8 {
         match self {
             RunError::Config(_) => 1,
             RunError::Store(error) => error.exit_status(),
             RunError::Replay(_) => 3,
             RunError::Loop(_) => 4,
+            RunError::Address(_) => 7,
         }
     }
 }
@@ -37,7 +41,7 @@ impl RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RunError::Config(error) => error.fmt(f),
+            RunError::Config(error) | RunError::Address(error) => error.fmt(f),
             RunError::Store(error) => error.fmt(f),
             RunError::Replay(error) => write!(
                 f,

@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
+use super::RunError;
 use crate::config::{ConfigError, Listen};
 use crate::net::Bound;
 
@@ -18,6 +19,8 @@ pub struct Listeners<'a> {
 pub enum Refusal {
     /// Another program listens there: the configuration is good, and the entry can be bound once that has stopped.
     Taken(ConfigError),
+    /// The address is not this machine's, or its name is not known: it may be wrong, or the network may not be up yet.
+    Absent(ConfigError),
     /// The entry must be changed.
     Unfit(ConfigError),
 }
@@ -43,7 +46,7 @@ impl<'a> Listeners<'a> {
         let wants_all = listen.is_name() && listen.port != 0;
         let mut last = None;
         let mut found = false;
-        for address in listen.candidates().map_err(Refusal::Unfit)? {
+        for address in listen.candidates().map_err(Refusal::Absent)? {
             match Bound::new(address) {
                 Ok(bound) => {
                     self.held.push((entry, bound));
@@ -99,6 +102,13 @@ impl<'a> Listeners<'a> {
             };
             self.held.push((entry, bound));
         }
+        for (entry, listen) in self.entries.iter().enumerate().filter(|_| found) {
+            if self.held.iter().all(|(held, _)| *held != entry) {
+                log::warn!(
+                    "the service manager hands over no socket for {listen}: nobody listens there; name it in the .socket unit, in numbers"
+                );
+            }
+        }
         Ok(found)
     }
 
@@ -109,7 +119,8 @@ impl<'a> Listeners<'a> {
 
     fn refusal(&self, listen: &Listen, address: SocketAddr, error: &io::Error) -> Refusal {
         if error.kind() != ErrorKind::AddrInUse {
-            return Refusal::Unfit(listen.bind_error(error));
+            let sentence = listen.bind_error(error);
+            return if is_absent(error) { Refusal::Absent(sentence) } else { Refusal::Unfit(sentence) };
         }
         let ours = |held: &&(usize, Bound)| held.1.address().is_ok_and(|bound| bound.is_some_and(|bound| overlap(bound, address)));
         match self.held.iter().find(ours) {
@@ -126,10 +137,19 @@ fn file_refusal(listen: &Listen, error: &io::Error) -> Refusal {
     }
 }
 
+impl From<Refusal> for RunError {
+    fn from(refusal: Refusal) -> RunError {
+        match refusal {
+            Refusal::Taken(error) | Refusal::Absent(error) => RunError::Address(error),
+            Refusal::Unfit(error) => RunError::Config(error),
+        }
+    }
+}
+
 impl From<Refusal> for ConfigError {
     fn from(refusal: Refusal) -> ConfigError {
         match refusal {
-            Refusal::Taken(error) | Refusal::Unfit(error) => error,
+            Refusal::Taken(error) | Refusal::Absent(error) | Refusal::Unfit(error) => error,
         }
     }
 }

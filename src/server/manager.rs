@@ -16,7 +16,7 @@ const MORE_TIME: Duration = Duration::from_secs(60);
 pub(super) struct Manager {
     /// Whether there is one to be told.
     listens: bool,
-    /// It takes the relay for hung if it hears nothing for twice this long.
+    /// It takes the relay for hung if it hears nothing for four times this long.
     every: Option<Duration>,
     beat_at: Option<Mono>,
 }
@@ -29,7 +29,7 @@ impl Manager {
 
     /// Whoever has started this process.
     pub(super) fn of_process() -> Manager {
-        let every = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        let every = sd_notify::watchdog_enabled().map(|limit| limit / 4);
         Manager { listens: true, every, beat_at: every.map(|_| Mono::default()) }
     }
 

@@ -78,6 +78,15 @@ pub struct Strangers {
     pub broken: u64,
 }
 
+/// A link that has gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Departed {
+    /// Where it came from.
+    pub from: Option<IpAddr>,
+    /// It never said anything, and so cost nothing.
+    pub silent: bool,
+}
+
 /// What looking up one device of a request's recipients counts for in its link's share of the turn, in octets: some ten
 /// nanoseconds, the time that reading as many takes.
 const OCTETS_PER_DEVICE: usize = 8;
@@ -122,7 +131,7 @@ pub struct Server<S: Socket, D: Disk> {
     stirred: bool,
     strangers: Strangers,
     /// Where links came from that have gone.
-    departed: Vec<Option<IpAddr>>,
+    departed: Vec<Departed>,
     metrics: Metrics,
     /// What commits are timed with, if they are.
     stopwatch: Option<Stopwatch>,
@@ -260,7 +269,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
     }
 
     /// Where the links came from that have gone since this was asked last.
-    pub fn take_departed(&mut self) -> Vec<Option<IpAddr>> {
+    pub fn take_departed(&mut self) -> Vec<Departed> {
         std::mem::take(&mut self.departed)
     }
 
@@ -274,6 +283,8 @@ impl<S: Socket, D: Disk> Server<S, D> {
     /// Whether nothing is on its way to anybody who is here: no delivery without its ack, no octet that a socket did not take.
     pub fn is_quiet(&self) -> bool {
         self.intake.gate.is_empty()
+            && self.readable.is_empty()
+            && !self.relay.has_uploads()
             && self.relay.deliveries_in_flight() == 0
             && self.conns.iter().all(|(_, conn)| conn.outbox.is_empty() && !conn.waits)
     }
@@ -640,7 +651,7 @@ impl<S: Socket, D: Disk> Server<S, D> {
             self.strangers.ended += 1;
             self.strangers.broken += u64::from(conn.broken);
         }
-        self.departed.push(conn.from);
+        self.departed.push(Departed { from: conn.from, silent: !conn.link.has_heard() });
         self.metrics.closing -= usize::from(conn.closing);
         self.metrics.handshaking -= usize::from(conn.handshaking);
         self.metrics.failed_handshakes += u64::from(conn.handshaking);

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use super::door::{Door, Way};
 use super::run::{Again, Tcp, request_limits};
 use super::settings;
 use crate::base::Mono;
-use crate::certificate::{self, Identity, OpenError};
+use crate::certificate::{self, Certificate, Identity, OpenError};
 use crate::config::{CertificatePaths, Config, Difference};
 use crate::limits::CERTIFICATE_LOOK;
 use crate::net::TlsConfig;
@@ -44,10 +45,13 @@ impl Changes {
 }
 
 /// What a file was like when it was read.
-type Stamp = (u64, i64, i64, u64);
+pub(super) type Stamp = (u64, i64, i64, u64);
 
-/// A certificate's fingerprint, and how it is shown.
-type Shown = ([u8; 32], TlsConfig);
+/// A certificate, and how it is shown.
+type Shown = (Arc<Certificate>, TlsConfig);
+
+/// What the files of certificates were like, before they were read.
+pub(super) type Stamps = BTreeMap<CertificatePaths, Option<[Stamp; 2]>>;
 
 /// What is known of the files of one certificate.
 #[derive(Clone, Debug)]
@@ -77,14 +81,14 @@ impl<'a> Reloader<'a> {
         config: &Config,
         again: Again<'a>,
         entries: Vec<usize>,
-        identities: &[Identity],
+        (identities, stamps): (&[Identity], Stamps),
         confinement: Confinement,
         now: Now,
     ) -> Reloader<'a> {
         let look_at = now.mono.plus(CERTIFICATE_LOOK);
         let mut reloader =
             Reloader { again, config: config.clone(), entries, shown: Vec::new(), files: BTreeMap::new(), confinement, look_at };
-        reloader.take(identities);
+        reloader.take(identities, stamps);
         reloader
     }
 
@@ -116,6 +120,7 @@ impl<'a> Reloader<'a> {
         let (live, restart): (Vec<Difference>, Vec<Difference>) =
             self.config.differences(&newer).into_iter().partition(|difference| difference.live);
         let next = self.without_restart(newer);
+        let stamps = stamps_of(&next);
         let identities = certificate::open_all(&next, now.wall).map_err(|error| self.explain(&error))?;
         for remark in next.remarks.iter().chain(&certificate::remarks(&next, &identities)) {
             log::log!(remark.level, "{remark}");
@@ -124,7 +129,7 @@ impl<'a> Reloader<'a> {
         server.configure(settings(&next), request_limits(&next));
         let renewed = self.renewed(&identities);
         self.config = next;
-        self.take(&identities);
+        self.take(&identities, stamps);
         door.change(self.ways(), self.config.limits);
         let told = |difference: &Difference| format!("{}: {} -> {}", difference.key, difference.from, difference.to);
         let changed = live.iter().map(told).chain(renewed).collect();
@@ -151,15 +156,14 @@ impl<'a> Reloader<'a> {
         }
     }
 
-    /// Certificates whose files are the same as before by name, and not by content.
+    /// Certificates whose files are the same as before by name, and other ones by content.
     fn renewed(&self, identities: &[Identity]) -> Vec<String> {
         let of = |identity: &Identity| {
-            let paths = &identity.certificate.paths;
-            let looked = self.files.get(paths)?;
             let certificate = &identity.certificate;
+            let before = self.shown.iter().find(|(known, _)| known.paths == certificate.paths)?;
             let (until, print) = (certificate.not_after.date(), certificate.fingerprint_text());
-            let line = || format!("{}: renewed, good until {until}, fingerprint {print}", paths.chain.display());
-            (looked.shown != stamps(paths)).then(line)
+            let line = || format!("{}: renewed, good until {until}, fingerprint {print}", certificate.paths.chain.display());
+            (before.0.chain != certificate.chain).then(line)
         };
         let mut lines: Vec<String> = identities.iter().filter_map(of).collect();
         lines.dedup();
@@ -169,23 +173,22 @@ impl<'a> Reloader<'a> {
     /// Looks whether certificates were renewed; the ways in if any was, and is good.
     pub(super) fn look_at_certificates(&mut self, now: Now) -> Option<Vec<Way>> {
         self.look_at = now.mono.plus(CERTIFICATE_LOOK);
-        let changed: Vec<(CertificatePaths, Option<[Stamp; 2]>)> = self
-            .files
-            .iter()
-            .map(|(paths, looked)| (paths, looked, stamps(paths)))
-            .filter(|(_, looked, now)| looked.wants_a_look(now))
-            .map(|(paths, _, now)| (paths.clone(), now))
-            .collect();
+        let wants_a_look = |(paths, looked): (&CertificatePaths, &Looked)| {
+            let now = stamps(paths);
+            looked.wants_a_look(&now).then(|| (paths.clone(), now))
+        };
+        let changed: Vec<(CertificatePaths, Option<[Stamp; 2]>)> = self.files.iter().filter_map(wants_a_look).collect();
         if changed.is_empty() {
             return None;
         }
+        let before = stamps_of(&self.config);
         match certificate::open_all(&self.config, now.wall) {
             Ok(identities) => {
                 self.renewed(&identities).iter().for_each(|line| log::info!("certificate {line}"));
                 for remark in certificate::remarks(&self.config, &identities) {
                     log::log!(remark.level, "{remark}");
                 }
-                self.take(&identities);
+                self.take(&identities, before);
                 Some(self.ways())
             }
             Err(error) => {
@@ -199,16 +202,16 @@ impl<'a> Reloader<'a> {
     }
 
     /// From now on these are shown. A certificate that is the same as before goes on as it was, or its tickets would be good no more.
-    fn take(&mut self, identities: &[Identity]) {
+    /// `stamps` is what the files were like before they were read: what has changed since is seen at the next look.
+    fn take(&mut self, identities: &[Identity], stamps: Stamps) {
         let before = std::mem::take(&mut self.shown);
         let shown = |identity: &Identity| {
-            let fingerprint = identity.certificate.fingerprint;
-            let same = before.iter().find(|(known, _)| *known == fingerprint);
-            (fingerprint, same.map_or_else(|| identity.tls.clone(), |(_, tls)| tls.clone()))
+            // All of it: an intermediate that was wanting makes a difference.
+            let same = before.iter().find(|(known, _)| known.chain == identity.certificate.chain);
+            (identity.certificate.clone(), same.map_or_else(|| identity.tls.clone(), |(_, tls)| tls.clone()))
         };
         self.shown = identities.iter().map(shown).collect();
-        let paths = identities.iter().map(|identity| identity.certificate.paths.clone());
-        self.files = paths.map(|paths| (paths.clone(), Looked { shown: stamps(&paths), bad: None })).collect();
+        self.files = stamps.into_iter().map(|(paths, shown)| (paths, Looked { shown, bad: None })).collect();
     }
 
     /// Where the system keeps the relay from reading a file that is elsewhere than the ones it was started with, it says so.
@@ -238,6 +241,12 @@ impl Looked {
         }
         self.bad = Some((now, again));
     }
+}
+
+/// What the files of the certificates of a configuration are like now.
+pub(super) fn stamps_of(config: &Config) -> Stamps {
+    let paths = config.listen.iter().map(|listen| certificate::paths_for(listen, config));
+    paths.map(|paths| (paths.clone(), stamps(&paths))).collect()
 }
 
 /// `None` while one of the files is not there: it may be about to come.

@@ -86,7 +86,11 @@ fn is_damage(error: &RunError) -> bool {
         RunError::Store(StoreError::Rot { .. } | StoreError::Missing { .. }) | RunError::Replay(ReplayError::MissingChunk(..)) => true,
         // Where the disk cannot read, it has lost what was there.
         RunError::Store(StoreError::Failed { action, .. }) => *action == "read",
-        RunError::Store(_) | RunError::Replay(ReplayError::Undecodable(..)) | RunError::Config(_) | RunError::Loop(_) => false,
+        RunError::Store(_)
+        | RunError::Replay(ReplayError::Undecodable(..))
+        | RunError::Config(_)
+        | RunError::Address(_)
+        | RunError::Loop(_) => false,
     }
 }
 

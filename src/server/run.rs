@@ -7,7 +7,7 @@ use super::confinement::Confinement;
 use super::control::Control;
 use super::door::Door;
 use super::manager::Manager;
-use super::reload::Reloader;
+use super::reload::{Reloader, stamps_of};
 use super::shell::Shell;
 use super::web::{State, Web};
 use super::{Clock, Facts, Listeners, RunError, Server, recover_watched, settings};
@@ -58,6 +58,7 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     let clock = Clock::start();
     let descriptors = descriptors()?;
     DataPlace::look(&config.data)?;
+    let stamps = stamps_of(config);
     // The certificate first: it makes the data directory, with the right mode.
     let identities = certificate::open_all(config, clock.now().wall)?;
     let disk = Directory::open(&config.data)?;
@@ -69,7 +70,7 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     let addresses = bound.iter().filter_map(|bound| bound.address().transpose()).collect::<io::Result<Vec<SocketAddr>>>()?;
     // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
     let mut poller = Poller::new(bound)?;
-    let mut web = Web::open(config, &mut poller, clock.now())?;
+    let mut web = Web::open(config, &mut poller, clock.now()).map_err(RunError::Address)?;
     let control = Control::open(&config.data, &mut poller);
     let confinement = if is_service { Confinement::begin(config) } else { Confinement::none() };
     let options = Options { segment_bytes: config.limits.segment_bytes };
@@ -90,7 +91,7 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     );
     tell_who_may_register(config, ledger.site(), clock.now().wall);
     let mut server = equip(config, facts, options);
-    let reloader = Reloader::new(config, again, entries, &identities, confinement, clock.now());
+    let reloader = Reloader::new(config, again, entries, (&identities, stamps), confinement, clock.now());
     let door = Door::new(reloader.ways(), config.limits, descriptors);
     server.time_commits(Box::new(move || clock.now().mono));
     web.set_state(State::Ready);
@@ -155,7 +156,7 @@ fn listen(config: &Config, identities: &[certificate::Identity], is_service: boo
     let mut listeners = Listeners::new(&config.listen);
     if !(is_service && listeners.take_handed_over()?) {
         for entry in 0..config.listen.len() {
-            listeners.bind(entry).map_err(ConfigError::from)?;
+            listeners.bind(entry)?;
         }
     }
     let (mut entries, mut bound) = (Vec::new(), Vec::new());

@@ -54,6 +54,7 @@ impl Shell<'_> {
             };
             self.poller.wait(timeout.map(round_up), &mut ready)?;
             let now = self.clock.now();
+            self.manager.beat(now);
             ready.extend(self.door.rested(now).into_iter().map(Ready::Accept));
             let mut stop = self.is_drained(now);
             for event in ready.drain(..) {
@@ -113,7 +114,6 @@ impl Shell<'_> {
             self.look_at_certificates(now);
         }
         self.web.turn(&mut self.poller, now, Some(&self.server));
-        self.manager.beat(now);
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Shell<'_> {
     fn reload(&mut self, who: &str, now: Now) -> Reply {
         self.manager.reloading();
         let done = self.reloader.reload(&mut self.server, &mut self.door, now);
-        self.manager.ready("serving");
+        self.manager.ready(if self.drain.is_some() { "draining" } else { "serving" });
         match done {
             Ok(changes) => {
                 log::info!("{who}: the configuration is read again: {}", changes.in_words());

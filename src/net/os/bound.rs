@@ -12,7 +12,7 @@ use listenfd::ListenFd;
 use rustix::fs::{Access, Mode};
 use rustix::net::sockopt;
 
-use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_PROBES, KEEPALIVE_STEP, STALL_TIMEOUT};
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_PROBES, KEEPALIVE_STEP, TCP_PATIENCE};
 
 /// A socket on which clients may connect.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Bound {
         let _ = sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE);
         let _ = sockopt::set_tcp_keepintvl(socket, KEEPALIVE_STEP);
         let _ = sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES);
-        let millis = u32::try_from(STALL_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+        let millis = u32::try_from(TCP_PATIENCE.as_millis()).unwrap_or(u32::MAX);
         let _ = sockopt::set_tcp_user_timeout(socket, millis);
         Ok(Bound(Kind::Tcp(listener)))
     }
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
         assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_STEP);
         assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
-        assert_eq!(u128::from(sockopt::tcp_user_timeout(&link).unwrap()), STALL_TIMEOUT.as_millis());
+        assert_eq!(u128::from(sockopt::tcp_user_timeout(&link).unwrap()), TCP_PATIENCE.as_millis());
         drop(client);
     }
 

@@ -46,7 +46,10 @@ pub(super) fn drop_node(cx: &mut Cx<'_>, owner: UserNo, no: NodeNo, asks: Option
         cx.sessions.close(link);
         cx.out.push(Effect::Cut { link });
     }
-    log::info!(user = cx.name_of(owner), node = no.0; "a node was dropped");
+    match asks.and_then(|node| cx.online.link(node)) {
+        Some(link) => log::info!(link = link.text(), user = cx.name_of(owner), node = no.0; "a node was dropped"),
+        None => log::info!(user = cx.name_of(owner), node = no.0; "a node was dropped by the operator"),
+    }
     let mut user = cx.ledger.user(owner).to_record();
     let label = user.nodes.iter().find(|node| node.no == no).map(|node| node.label.clone()).unwrap_or_default();
     user.nodes.retain(|node| node.no != no);

@@ -34,6 +34,11 @@ impl Pace {
         self.paid_at = self.paid_at.max(now).plus(Duration::from_nanos(self.price()));
     }
 
+    /// What was taken has cost nothing.
+    pub(super) fn give_back(&mut self) {
+        self.paid_at = Mono(self.paid_at.0.saturating_sub(self.price()));
+    }
+
     fn price(&self) -> u64 {
         SECOND / u64::from(self.rate)
     }
@@ -56,6 +61,8 @@ mod tests {
         assert_eq!(pace.next(next), None);
         pace.take(next);
         assert!(pace.next(next).is_some());
+        pace.give_back();
+        assert_eq!(pace.next(next), None, "what was given back can be taken again");
         let later = Mono(start.0 + 100 * SECOND);
         let burst = (0..)
             .take_while(|_| {
