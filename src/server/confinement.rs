@@ -17,8 +17,9 @@ use crate::config::{Config, MetricsPlace};
 /// What the rules are written for: files (1), renames between directories (2), truncation (3), TCP (4). Older kernels hold what they know.
 const KNOWN: ABI = ABI::V4;
 
-/// What may be read besides the relay's own: names and time zones are looked up there, and the process reads of itself.
-const SYSTEM: [&str; 7] = ["/etc", "/proc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/dev/null"];
+/// What may be read besides the relay's own: names and time zones are looked up there, the process reads of itself, and a
+/// static program has its randomness from a file.
+const SYSTEM: [&str; 9] = ["/etc", "/proc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/dev/null", "/dev/random", "/dev/urandom"];
 
 /// Whether it is locked in.
 #[derive(Debug, Clone, Copy)]
