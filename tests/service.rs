@@ -225,6 +225,59 @@ fn rustls_pem(text: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn an_intermediate_that_was_wanting_is_shown_once_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    renew(directory.path());
+    let (chain, key) = (directory.path().join("c.pem"), directory.path().join("k.pem"));
+    let site = start(&json!({"listen": {"laddr": "127.0.0.1:0", "certPath": chain, "keyPath": key}}));
+    assert_eq!(TlsLink::connect(site.address()).unwrap().chain_len(), 1);
+    let other = rcgen::generate_simple_self_signed(["an authority".to_owned()]).unwrap().cert.pem();
+    fs::write(&chain, fs::read_to_string(&chain).unwrap() + &other).unwrap();
+    let (told, code) = ctl(&site, &["reload"]);
+    assert!(code == Some(0) && told.contains("renewed"), "{told}");
+    assert_eq!(TlsLink::connect(site.address()).unwrap().chain_len(), 2, "the leaf is the same, and the chain is not");
+    let (told, _) = ctl(&site, &["reload"]);
+    assert_eq!(told, "nothing has changed\n");
+}
+
+#[test]
+fn an_address_that_another_program_has_is_waited_for_by_the_service() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let status = |listen: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mnm"));
+        command.args(["--data", "data", "--listen", listen]).current_dir(directory.path()).stderr(Stdio::null());
+        command.status().unwrap().code()
+    };
+    assert_eq!(status(&taken.local_addr().unwrap().to_string()), Some(7));
+    assert_eq!(status("192.0.2.1:1"), Some(7), "an address that comes late");
+    assert_eq!(status("nonsense"), Some(1), "a mistake waits for a person");
+}
+
+#[test]
+fn a_relay_that_drains_waits_for_what_is_on_its_way_in() {
+    let mut site = start(&json!({}));
+    let mut alice = Member::register(site.address());
+    let uid = alice.account.uid.clone();
+    let head = format!(r#"{{"op":7,"id":"half","for":[{{"id":"{uid}","type":1}}],"datalen":100000}}"#);
+    let frame = [format!("{:04x}{head}", head.len()).into_bytes(), vec![7; 100_000]].concat();
+    let (first, rest) = frame.split_at(60_000);
+    alice.say_raw(first);
+    // Its beginning must have come, which an answer on the same link could not tell.
+    let uploads = |site: &mut Process| ask(site, &json!({"command": "links"}))["links"][0]["upload"] == json!(true);
+    let end = Instant::now() + PATIENCE;
+    while !uploads(&mut site) {
+        assert!(Instant::now() < end, "no upload is seen");
+    }
+    ask(&mut site, &json!({"command": "drain", "seconds": 600}));
+    assert!(site.wait(Duration::from_millis(600)).is_err(), "half a message is on its way:\n{}", site.log());
+    alice.say_raw(rest);
+    alice.answer("half").expect("it is taken");
+    assert_eq!(alice.delivery().data.len(), 100_000);
+    assert!(site.wait(PATIENCE).expect("it ends by itself").success());
+}
+
+#[test]
 fn a_certificate_behind_links_is_followed() {
     // As an ACME client keeps it: a directory with links into another one, which names each issue.
     let directory = tempfile::tempdir().unwrap();

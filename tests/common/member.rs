@@ -98,6 +98,11 @@ impl Member {
         member
     }
 
+    /// Writes octets as they are.
+    pub(crate) fn say_raw(&mut self, octets: &[u8]) {
+        self.link.send(octets);
+    }
+
     /// Writes a request, in one TLS record if it fits.
     pub(crate) fn say(&mut self, head: &Value, data: &[u8]) {
         self.say_in_pieces(head, data, usize::MAX);

@@ -304,6 +304,11 @@ impl TlsLink {
         self.tls.peer_certificates().expect("the handshake is done")[0].to_vec()
     }
 
+    /// How many certificates were shown.
+    pub(crate) fn chain_len(&self) -> usize {
+        self.tls.peer_certificates().expect("the handshake is done").len()
+    }
+
     pub(crate) fn over(socket: TcpStream) -> io::Result<TlsLink> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(PATIENCE))?;
