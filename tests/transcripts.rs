@@ -66,6 +66,7 @@ folders! {
     quotas: "92-quotas",
     asks: "93-ask",
     old_programs: "94-old-programs",
+    stories: "95-stories",
 }
 
 #[test]
