@@ -99,9 +99,11 @@ fn the_service_comes_back_from_what_passes_alone() {
     let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{key} is not said"));
     assert_eq!(line("Restart="), "on-failure");
     let waits: Vec<u8> = line("RestartPreventExitStatus=").split(' ').map(|status| status.parse().unwrap()).collect();
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    // Every status that the README lists is decided upon: the loop's failure, another instance and an address that is not there pass, 0 is no failure.
-    let listed: Vec<u8> = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()?.parse().ok()).collect();
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATING.md")).unwrap();
+    let (_, table) = document.split_once("| exit status | meaning |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    // Every status that docs/OPERATING.md lists is decided upon: the loop's failure, another instance and an address that is not there pass, 0 is no failure.
+    let listed: Vec<u8> = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()?.parse().ok()).collect();
     let decided = |status: &u8| waits.contains(status) || [0, 4, 6, 7].contains(status);
     assert!(listed.len() >= 7 && listed.iter().all(decided), "{listed:?} of which {waits:?} wait for a person");
 }
