@@ -1,0 +1,1 @@
+//! The document's ABNF (RFC 5234), read and matched.
