@@ -457,6 +457,47 @@ fn limits_are_these() {
     }
 }
 
+/// The numbers that sentences name.
+#[test]
+fn numbers_in_sentences_are_these() {
+    let document = document::text();
+    let words = |heading: &str| section(&document, heading).split_whitespace().collect::<Vec<_>>().join(" ");
+    let grouped = |number: usize| format!("{} {:03}", number / 1000, number % 1000);
+    let days = |time: std::time::Duration| time.as_secs() / 86_400;
+    for (heading, sentence) in [
+        ("6.1.", format!("within {} s of the connect", limits::LOGIN_TIMEOUT.as_secs())),
+        ("6.1.", format!("for {} minutes is closed", limits::IDLE_TIMEOUT.as_secs() / 60)),
+        ("6.1.", format!("fewer than {} octets a second", limits::UPLOAD_RATE_DEFAULT)),
+        ("6.2.", format!("has {} s to read it", limits::LINGER_TIMEOUT.as_secs())),
+        ("6.3.", format!("after {} ms to {} s", limits::LOGIN_DELAY_FIRST.as_millis(), limits::LOGIN_DELAY_MAX.as_secs())),
+        ("6.4.", format!("waits up to {} s", limits::LOGIN_PATIENCE.as_secs())),
+        ("6.4.", format!("has come for {} s", limits::TAKEOVER_SILENCE.as_secs())),
+        ("7.3.", format!("Of more than {} the rest", limits::INFO_USERS_MAX)),
+        ("7.4.", format!("more than {} aliases or nodes", limits::ALIASES_MAX)),
+        ("7.4.", format!("more than {} messages to copy", grouped(limits::BACKLOG_TOTAL_MAX))),
+        ("7.5.", format!("more than {} on the list", grouped(limits::PRESENCE_MAX))),
+        ("7.8.", format!("more than {} nodes", grouped(limits::FANOUT_MAX))),
+        ("8.", format!("by {} days at most", days(limits::AHEAD_MAX))),
+        ("8.3.", format!("1 to {}; with `newalias`", limits::ALIAS_USES_MAX)),
+        ("8.3.", format!("dropped at most {} different ones", limits::RETIRED_MAX)),
+        ("8.3.", format!("had at most {} nodes in all", limits::NODES_EVER_MAX)),
+        ("8.4.", format!("{} unless the operator", grouped(limits::GROUP_MEMBERS_DEFAULT))),
+        ("8.6.", format!("at most {} entries each", limits::REACH_LIST_MAX)),
+        ("8.7.", format!("At most {} names", limits::CORK_NAMES_MAX)),
+        ("8.8.", format!("1 to {}; absent means 1", limits::MEMBER_INVITE_USES_MAX)),
+        ("8.8.", format!("in {} days", days(limits::MEMBER_INVITE_LIFE))),
+        ("8.9.", format!("`pings_per_day` says ({})", limits::PINGS_DEFAULT)),
+        ("8.9.", format!("`failed_pings` says ({})", limits::FAILED_PINGS_DEFAULT)),
+        ("8.10.", format!("`queue_messages` messages ({})", grouped(limits::QUEUE_MESSAGES_DEFAULT))),
+        ("8.10.", format!("multiple of {}, and {} octets", limits::WEIGHT_STEP, limits::WEIGHT_BASE)),
+        ("8.10.", format!("at most {} of them", limits::FULL_NAMED_MAX)),
+        ("11.1.", format!("each time {} s have passed", limits::REDELIVERY_TIMEOUT.as_secs())),
+        ("11.2.", format!("At most {} messages without an Ack", limits::WINDOW_DEFAULT)),
+    ] {
+        assert!(words(heading).contains(&sentence), "section {heading} does not say: {sentence}");
+    }
+}
+
 /// The checksum that the document computes step by step is that of the example that it names.
 #[test]
 fn headsum_is_computed_as_it_says() {

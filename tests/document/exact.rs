@@ -116,7 +116,8 @@ impl Stage {
 
     pub(crate) fn connect(&mut self, name: &str) {
         let site = self.site.as_mut().expect("`site`, then `at`, then links");
-        self.links.insert(name.to_owned(), OpenLink { link: site.connect(None).expect("a link"), intake: Intake::default() });
+        let link = OpenLink { link: site.connect(None).expect("a link"), intake: Intake::default() };
+        assert!(self.links.insert(name.to_owned(), link).is_none(), "{name} has a link already");
     }
 
     fn link(&mut self, name: &str) -> &mut OpenLink {

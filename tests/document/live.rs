@@ -107,7 +107,10 @@ impl Stage {
             What::Connects(name) => {
                 let link = self.site().connect(None)?;
                 let (replies, messages) = (VecDeque::new(), VecDeque::new());
-                self.links.insert(name.clone(), OpenLink { link, intake: Intake::default(), replies, messages, is_member: false });
+                let link = OpenLink { link, intake: Intake::default(), replies, messages, is_member: false };
+                if self.links.insert(name.clone(), link).is_some() {
+                    return Err(format!("{name} has a link already"));
+                }
             }
             What::Sends(name, octets) => {
                 let octets = self.translate(octets);
