@@ -46,6 +46,23 @@ fn examples_are_what_the_program_does() {
     }
 }
 
+/// What fills in the relay's lines finds nothing to change, whatever it found there before.
+#[test]
+fn writing_changes_nothing() {
+    if env::var_os("PROTOCOL_WRITE").is_some() {
+        return;
+    }
+    let document = document::text();
+    assert!(write::rewrite(&document) == document);
+    // As an author leaves it: nothing of an ack, and a request without its length.
+    let draft: Vec<&str> = document
+        .lines()
+        .map(|line| if line.starts_with("alice < ") && line.contains("\"op\":\"ack\"") { "alice <" } else { line })
+        .collect();
+    let draft = draft.join("\n").replacen("alice > 005a{", "alice > ....{", 1) + "\n";
+    assert!(draft != document && write::rewrite(&draft) == document);
+}
+
 /// The frames of the examples: to the relay with what each is, and from it.
 #[derive(Default)]
 struct Frames {
