@@ -180,7 +180,6 @@ impl Stage {
     }
 }
 
-/// Whether a program that is not there is noticed: the tests of the examples would be worth nothing if it were not.
 #[cfg(test)]
 mod tests {
     use super::*;
