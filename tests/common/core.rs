@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::Duration;
 use std::{fs, mem};
 
-use mnm::base::{Mono, OsEntropy, Wall};
+use mnm::base::{Entropy, Mono, OsEntropy, Wall};
 use mnm::config::Config;
 use mnm::net::{Layer, Socket};
 use mnm::relay::{Now, Relay};
@@ -93,8 +93,10 @@ struct World {
     config: Config,
     server: Option<Server<End, Directory>>,
     mono: Duration,
-    /// The real date at which the world began; from then on it has its own time.
+    /// The date at which the world began, the real one as a rule; from then on it has its own time.
     began: Wall,
+    /// What each relay that starts here draws its secrets from.
+    entropy: Box<dyn Fn() -> Box<dyn Entropy>>,
 }
 
 impl World {
@@ -113,7 +115,7 @@ impl World {
         let facts = recover(disk, options, Box::new(OsEntropy)).map_err(|error| error.to_string())?;
         let settings = settings(&self.config);
         let dialect = settings.dialect;
-        let relay = Relay::new(settings, facts.ledger, Box::new(OsEntropy));
+        let relay = Relay::new(settings, facts.ledger, (self.entropy)());
         let limits = RequestLimits { recipients_max: self.config.limits.recipients_max };
         self.server = Some(Server::new(relay, facts.store, options, limits, dialect));
         Ok(())
@@ -162,12 +164,19 @@ pub(crate) struct Core(Rc<RefCell<World>>);
 impl Core {
     /// Starts a relay as [`Process::start`](super::process::Process::start) does, in this thread.
     pub(crate) fn start(settings: &Value) -> Result<Core, String> {
+        Core::start_at(settings, Clock::start().now().wall, Box::new(|| Box::new(OsEntropy)))
+    }
+
+    /// The same at another date, and with other secrets.
+    pub(crate) fn start_at(settings: &Value, date: Wall, entropy: Box<dyn Fn() -> Box<dyn Entropy>>) -> Result<Core, String> {
         listen_to_log();
         let directory = TempDir::new().map_err(|error| error.to_string())?;
         let mut config = json!({ "name": "test site", "data": directory.path().join("data") });
         merge(&mut config, settings);
         let config = Config::parse(&config.to_string(), &directory.path().join("mnm.conf")).map_err(|error| error.to_string())?;
-        let mut world = World { directory, config, server: None, mono: Duration::from_secs(1), began: Clock::start().now().wall };
+        let mono = Duration::from_secs(1);
+        let began = Wall(date.0 - mono.as_nanos() as u64);
+        let mut world = World { directory, config, server: None, mono, began, entropy };
         world.start()?;
         Ok(Core(Rc::new(RefCell::new(world))))
     }
