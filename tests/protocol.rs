@@ -4,6 +4,7 @@
 //! `PROTOCOL_WRITE=1 cargo test --test protocol` fills in what the relay says in the examples; look at the difference then.
 
 mod common;
+#[path = "protocol/mod.rs"]
 mod document;
 
 use std::collections::{BTreeMap, BTreeSet};
