@@ -234,9 +234,14 @@ fn what_was_acked_while_it_was_stopped_is_delivered_after_the_next_start() {
     let (tell, told) = mpsc::channel();
     let writers: Vec<thread::JoinHandle<()>> = (0..WRITERS)
         .map(|n| {
-            let mut member = if n % 2 == 0 { member(&relay) } else { Member::register(address(&relay)) };
-            let (to, tell) = (to.clone(), tell.clone());
-            thread::spawn(move || write_until_the_end(&mut member, &to, n, &tell))
+            let (handle, to, tell) = (relay.handle(), to.clone(), tell.clone());
+            thread::spawn(move || {
+                let mut member = match n % 2 {
+                    0 => Member::register_over(Within::over(handle.connect().expect("the relay can be reached"))),
+                    _ => Member::register(handle.addresses()[0].socket),
+                };
+                write_until_the_end(&mut member, &to, n, &tell);
+            })
         })
         .collect();
     drop(tell);
@@ -299,7 +304,7 @@ fn after_its_end_everything_is_refused_and_nothing_waits() {
 #[test]
 fn who_connects_while_it_ends_finds_the_end() {
     let data = directory();
-    for _ in 0..20 {
+    for _ in 0..10 {
         let relay = Relay::start(quiet(&data)).expect("it starts");
         let handle = relay.handle();
         let knocker = thread::spawn(move || {
@@ -527,7 +532,7 @@ const ALONE: &str = "MNM_TEST_ALONE";
 /// Runs a test of this program in a process of its own; how that ends.
 fn alone(test: &str, directory: &Path) -> Output {
     let program = std::env::current_exe().expect("this program");
-    Command::new(program).args(["--exact", test, "--nocapture"]).env(ALONE, directory).output().expect("it runs")
+    Command::new(program).args(["--exact", test, "--nocapture"]).env(ALONE, directory).current_dir(directory).output().expect("it runs")
 }
 
 /// Where a process that was started by [`alone`] has its files; `None` in any other.
@@ -561,14 +566,14 @@ fn host_of_an_unreadable_log_that_has_it_said() {
 /// Cuts the log off under a message that is being delivered; does not come back.
 fn read_what_is_not_there(place: &Path) {
     let relay = Relay::start(Config { data: place.to_owned(), listen: vec![], ..Config::default() }).expect("it starts");
-    let mut alice = member(&relay);
-    let own = alice.account.uid.clone();
-    alice.post(&own, &vec![b'x'; 12 << 20]);
+    let (mut alice, mut bob) = (member(&relay), member(&relay));
+    // Bob reads nothing of it yet, and no socket holds it.
+    alice.post(&bob.account.uid, &vec![b'x'; 12 << 20]);
     let files = fs::read_dir(place).expect("the data directory").map(|entry| entry.expect("a file").path());
     for file in files.filter(|path| path.extension().is_some_and(|ending| ending == "seg")) {
         OpenOptions::new().write(true).open(file).and_then(|file| file.set_len(0)).expect("a file that can be cut");
     }
-    alice.wait_closed();
+    bob.wait_closed();
 }
 
 #[test]

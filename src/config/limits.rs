@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::ConfigError;
-use super::error::PROGRAM;
+use super::error::{PROGRAM, in_program};
 use super::node::Node;
 use super::reader::{At, Fields};
 use crate::limits;
@@ -152,8 +152,11 @@ impl Limits {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let given = self.entries().into_iter().filter(|(_, value, _)| value != NOT_GIVEN);
         let fields: Vec<String> = given.map(|(key, value, _)| format!("\"{}\": {value}", key.trim_start_matches("limits."))).collect();
-        let (file, text) = (Path::new(PROGRAM), format!("{{{}}}", fields.join(", ")));
-        Limits::read(&At::root(file, &text, &Node::parse(&text, file)?)).map(|_| ())
+        let (file, text) = (Path::new(PROGRAM), format!("{{\"limits\": {{{}}}}}", fields.join(", ")));
+        let document = Node::parse(&text, file)?;
+        let read = At::root(file, &text, &document).fields()?.get("limits").as_ref().map(Limits::read).transpose();
+        // There is but one line, and nobody has written it.
+        read.map(|_| ()).map_err(|error| in_program(error.trouble().trim_start_matches("line 1: "), error.cure()))
     }
 
     /// Every limit with its full key and its value as text, and whether it can be changed while the relay runs.
