@@ -31,7 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A relay for links from within this process only.
 fn quiet(data: &TempDir) -> Config {
-    Config { name: "test site".into(), data: data.path().join("data"), listen: vec![], ..Config::default() }
+    Config { name: "test site".into(), data: data.path().join("data"), listen: vec![], limits: patient(), ..Config::default() }
+}
+
+/// A link that is not to be there is closed at once, and not because it says nothing.
+fn patient() -> Limits {
+    Limits { login_timeout: Duration::from_secs(600), ..Limits::default() }
 }
 
 /// The same, which others may reach over TLS.
@@ -203,7 +208,7 @@ fn many_links_at_once_each_register() {
 fn one_link_too_many_is_closed_and_counted() {
     let data = directory();
     let metrics = data.path().join("metrics.sock");
-    let limits = Limits { links_max: 2, ..Limits::default() };
+    let limits = Limits { links_max: 2, ..patient() };
     let config = Config { limits, metrics: Some(Metrics::at(MetricsPlace::Socket(metrics.clone()))), ..quiet(&data) };
     let relay = Relay::start(config).expect("it starts");
     let (alice, _bob) = (member(&relay), member(&relay));
@@ -220,6 +225,16 @@ fn one_link_too_many_is_closed_and_counted() {
     alice.close();
     until(&relay, "one has left", |status| status.links == 1);
     member(&relay);
+    relay.stop().expect("it ends well");
+}
+
+#[test]
+fn a_link_that_says_nothing_is_cut_off_in_time() {
+    let data = directory();
+    let limits = Limits { login_timeout: Duration::from_millis(50), ..Limits::default() };
+    let relay = Relay::start(Config { limits, ..quiet(&data) }).expect("it starts");
+    assert!(to_the_end(relay.connect().expect("a socket")).is_empty());
+    assert!(relay.is_running());
     relay.stop().expect("it ends well");
 }
 
@@ -420,7 +435,7 @@ fn a_drain_lets_nobody_in_and_ends_the_relay_by_itself() {
         }
         bob.ack(frame.str("id"));
     };
-    assert_eq!(relay.ask(&Request::Drain { seconds: Some(20) }).expect("an answer"), Reply::Draining { seconds: 20 });
+    assert_eq!(relay.ask(&Request::Drain { seconds: Some(600) }).expect("an answer"), Reply::Draining { seconds: 600 });
     assert!(to_the_end(relay.connect().expect("a socket")).is_empty(), "nobody new is let in");
     assert!(relay.is_running(), "it waits for an ack");
     bob.ack(&id);
@@ -561,6 +576,35 @@ fn host_of_an_unreadable_log_that_has_it_said() {
     let Some(place) = place_alone() else { return };
     mnm::store::end_when_unreadable();
     read_what_is_not_there(&place);
+}
+
+#[test]
+fn there_are_as_many_links_as_the_program_may_open_files() {
+    let output = alone("host_with_few_descriptors", directory().path());
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn host_with_few_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let Some(place) = place_alone() else { return };
+    let wanted = rustix::process::Rlimit { current: Some(96), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, wanted).expect("less can be had");
+    let relay = Relay::start(Config { data: place, listen: vec![], limits: patient(), ..Config::default() }).expect("it starts");
+    // 64 are in reserve, of which what this program had open takes a part.
+    let members: Vec<Member> = (0..16).map(|_| member(&relay)).collect();
+    let mut links: Vec<UnixStream> = Vec::new();
+    while status(&relay).links < 32 {
+        links.push(relay.connect().expect("a socket"));
+        assert!(links.len() <= 16, "no more than there are descriptors for: {:?}", status(&relay));
+    }
+    assert!(to_the_end(relay.connect().expect("a socket")).is_empty());
+    assert_eq!(members.len(), 16);
+    // The log has what it needs.
+    let (mut alice, to) = (members.into_iter().next().expect("sixteen"), "nobody");
+    let request = alice.post_only(to, b"x");
+    alice.answer(&request).expect_err("there is no such user");
+    relay.stop().expect("it ends well");
 }
 
 /// Cuts the log off under a message that is being delivered; does not come back.

@@ -2,7 +2,7 @@
 //!
 //! Links are kept fewer than there are descriptors, so that strangers can use up neither those that segments need nor the
 //! patience of the log's reader: whatever somebody who has not logged in brings about is told in sum, at most every
-//! [`REPORT_EVERY`], and one by one only at the level `debug`.
+//! [`REPORT_EVERY`](crate::limits::REPORT_EVERY), and one by one only at the level `debug`.
 
 mod pace;
 mod seldom;
