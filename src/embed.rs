@@ -144,11 +144,12 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use crate::config::{Config, ConfigError};
-use crate::ctl::{self, Failure};
+use crate::ctl;
 use crate::net::{LocalSocket, PeerSocket};
 use crate::server::control::SOCKET;
 use crate::server::{self, Mailbox, Served, Wish};
 
+pub use crate::ctl::Failure;
 pub use crate::server::control::{Reply, Request};
 pub use crate::server::{Address, RunError};
 
