@@ -115,6 +115,14 @@ fn ask_relay(data: &Path, request: &Request) -> Result<Option<Reply>, Failure> {
             return Err(ConfigError::about_file(&data.join(SOCKET), trouble, "run this as the user that runs mnm").into());
         }
     };
+    converse(socket, data, request).map(Some)
+}
+
+/// Asks the relay with this data directory at the other end of a control connection. A list is asked for until all of it is there.
+///
+/// # Errors
+/// [`Failure::Silent`]: no answer came, and it is not known whether it was done.
+pub fn converse(socket: UnixStream, data: &Path, request: &Request) -> Result<Reply, Failure> {
     let mut gathering = Gathering::new(request);
     let mut socket = BufReader::new(socket);
     let mut next = Some(request.clone());
@@ -123,7 +131,7 @@ fn ask_relay(data: &Path, request: &Request) -> Result<Option<Reply>, Failure> {
         let reply = serde_json::from_str(&line).map_err(|error| not_understood(data, &error))?;
         next = gathering.take(reply);
     }
-    Ok(gathering.finish())
+    Ok(gathering.finish().expect("who was asked has answered"))
 }
 
 fn exchange(socket: &mut BufReader<UnixStream>, request: &Request) -> io::Result<String> {

@@ -20,7 +20,7 @@ use mnm::progress::Progress;
 use mnm::qr;
 use mnm::server::control::Reply;
 use mnm::server::{self, Backup, Clock, Means, Repair, RunError, Verified};
-use mnm::store::Options;
+use mnm::store::{self, Options};
 
 /// The exit status for what the relay refused.
 const REFUSED: u8 = 1;
@@ -33,6 +33,7 @@ const UNPRINTED: u8 = 4;
 type Answer = Result<(Vec<String>, u8), Failure>;
 
 fn main() -> ExitCode {
+    store::end_when_unreadable();
     let Cli { flags, command } = Cli::parse();
     let overrides = Overrides::from(flags);
     let answer = match command {
@@ -193,5 +194,5 @@ fn relay(overrides: &Overrides) -> Result<(), RunError> {
     }
     // The same file, and no other that a search would find by then.
     let again = Overrides { config: config.file.clone(), ..overrides.clone() };
-    server::run_as_service(&config, Box::new(|| Config::load(&again)))
+    server::run(&config, Box::new(|| Config::load(&again)))
 }

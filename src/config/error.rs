@@ -5,6 +5,9 @@ use std::path::Path;
 
 use log::Level;
 
+/// Where it was said what a program has put together.
+pub(super) const PROGRAM: &str = "the configuration";
+
 /// Why the relay does not start: always where, what, and what to do about it.
 ///
 /// One shape for the configuration file, the command line, the addresses and the certificates, because the operator
@@ -43,6 +46,11 @@ impl ConfigError {
     pub fn cure(&self) -> &str {
         &self.cure
     }
+}
+
+/// The same about a configuration that a program has put together.
+pub(super) fn in_program(trouble: impl Into<String>, cure: impl Into<String>) -> ConfigError {
+    ConfigError::new(PROGRAM, trouble, cure)
 }
 
 impl fmt::Display for ConfigError {

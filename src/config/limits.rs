@@ -3,9 +3,12 @@
 //! Defaults and reasons are in [`crate::limits`]; what is missing here is fixed by the contract or by the house.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use super::ConfigError;
+use super::error::{PROGRAM, in_program};
+use super::node::Node;
 use super::reader::{At, Fields};
 use crate::limits;
 
@@ -144,6 +147,18 @@ impl Limits {
         fields.finish()?;
         Ok(read)
     }
+
+    /// Reads them as if they stood in a file: there is one place that knows the ranges.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let given = self.entries().into_iter().filter(|(_, value, _)| value != NOT_GIVEN);
+        let fields: Vec<String> = given.map(|(key, value, _)| format!("\"{}\": {value}", key.trim_start_matches("limits."))).collect();
+        let (file, text) = (Path::new(PROGRAM), format!("{{\"limits\": {{{}}}}}", fields.join(", ")));
+        let document = Node::parse(&text, file)?;
+        let read = At::root(file, &text, &document).fields()?.get("limits").as_ref().map(Limits::read).transpose();
+        // There is but one line, and nobody has written it.
+        read.map(|_| ()).map_err(|error| in_program(error.trouble().trim_start_matches("line 1: "), error.cure()))
+    }
+
     /// Every limit with its full key and its value as text, and whether it can be changed while the relay runs.
     pub(super) fn entries(&self) -> Vec<(&'static str, String, bool)> {
         vec![
@@ -176,9 +191,12 @@ impl Limits {
     }
 }
 
+/// What stands for a value where none is given.
+const NOT_GIVEN: &str = "not given";
+
 /// A value that stands for ours where none is given.
 fn or_default<T: ToString>(value: Option<T>) -> String {
-    value.map_or_else(|| "not given".to_owned(), |value| value.to_string())
+    value.map_or_else(|| NOT_GIVEN.to_owned(), |value| value.to_string())
 }
 
 fn count(fields: &mut Fields<'_>, name: &'static str, least: usize, most: usize) -> Result<Option<usize>, ConfigError> {

@@ -7,11 +7,16 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use super::error::{PROGRAM, in_program};
 use super::reader::At;
 use super::{ConfigError, below};
 
 /// What a `laddr` looks like, for complaints.
 const FORM: &str = "host:port, [v6 address]:port or :port";
+
+/// What to do about an address without TLS.
+const PLAIN_CURE: &str =
+    "leave it out: members' secrets cross the network; only a socket of this machine (\"net\": \"unix\") may do without";
 
 /// One address to listen on.
 #[derive(Debug, Clone)]
@@ -58,6 +63,35 @@ impl Default for Listen {
 }
 
 impl Listen {
+    /// An address of the Internet, for a program that contains the relay. Port 0 lets the system choose. TLS, with a certificate that the
+    /// relay makes itself unless [`certificate`](Self::certificate) is set.
+    ///
+    /// ```
+    /// use mnm::config::Listen;
+    ///
+    /// let here = Listen::at(([127, 0, 0, 1], 0));
+    /// let everywhere = Listen::at("[::]:8443".parse::<std::net::SocketAddr>()?);
+    /// assert_eq!((here.address().as_str(), everywhere.address().as_str()), ("127.0.0.1:0", "[::]:8443"));
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn at(address: impl Into<SocketAddr>) -> Listen {
+        let address = address.into();
+        Listen { host: address.ip().to_string(), port: address.port(), said: by_program(), ..Listen::default() }
+    }
+
+    /// A socket in the file system, of at most 107 octets; the same. Set [`tls`](Self::tls) to false where it is not wanted.
+    pub fn in_file(path: impl Into<PathBuf>) -> Listen {
+        Listen { unix: Some(path.into()), host: String::new(), port: 0, said: by_program(), ..Listen::default() }
+    }
+
+    /// What a file could not say is refused to a program too.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.tls || self.unix.is_some() {
+            return Ok(());
+        }
+        Err(in_program(format!("listen is {}, without TLS", self.address()), PLAIN_CURE))
+    }
+
     /// Reads `--listen ADDR`.
     ///
     /// # Errors
@@ -107,9 +141,7 @@ impl Listen {
         };
         let tls = match &tls {
             Some(at) if !at.flag()? && unix.is_none() => {
-                let cure =
-                    "leave it out: members' secrets cross the network; only a socket of this machine (\"net\": \"unix\") may do without";
-                return Err(at.error("is false", cure));
+                return Err(at.error("is false", PLAIN_CURE));
             }
             Some(at) => at.flag()?,
             None => true,
@@ -200,6 +232,10 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.address())
     }
+}
+
+fn by_program() -> (String, String) {
+    (PROGRAM.to_owned(), "listen".to_owned())
 }
 
 /// The path of a socket: the system takes no more than 107 octets (unix(7)).

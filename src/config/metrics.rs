@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::error::{PROGRAM, in_program};
 use super::reader::At;
 use super::{ConfigError, below, node};
 
@@ -45,6 +46,11 @@ impl PartialEq for Metrics {
 impl Eq for Metrics {}
 
 impl Metrics {
+    /// A place, for a program that contains the relay.
+    pub fn at(place: MetricsPlace) -> Metrics {
+        Metrics { place, said: (PROGRAM.to_owned(), "metrics".to_owned()) }
+    }
+
     /// Reads the key; `None` if it turns them off.
     pub(super) fn read(at: &At<'_>, base: &Path) -> Result<Option<Metrics>, ConfigError> {
         let text = at.any_text(FORM)?;
@@ -57,6 +63,16 @@ impl Metrics {
         };
         let said = (at.file().display().to_string(), at.path().to_string());
         Ok(Some(Metrics { place, said }))
+    }
+
+    /// What a file could not say is refused to a program too.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match &self.place {
+            MetricsPlace::Address(address) if !is_loopback(address) => {
+                Err(in_program(format!("metrics is {address}, which is not loopback"), CURE))
+            }
+            MetricsPlace::Address(_) | MetricsPlace::Socket(_) => Ok(()),
+        }
     }
 
     /// The sentence for a failure to listen there, with what to do about it.
@@ -102,8 +118,9 @@ fn socket(at: &At<'_>, path: &str, base: &Path) -> Result<MetricsPlace, ConfigEr
     Ok(MetricsPlace::Socket(path))
 }
 
+const CURE: &str = "use 127.0.0.1 or [::1], or a socket (\"unix:/path\"), and put a proxy with TLS before it for others";
+
 fn address(at: &At<'_>, text: &str) -> Result<MetricsPlace, ConfigError> {
-    const CURE: &str = "use 127.0.0.1 or [::1], or a socket (\"unix:/path\"), and put a proxy with TLS before it for others";
     let everybody = |text: &str| text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
     if everybody(text) {
         return Err(at.error(format_args!("is {}, which means all interfaces, and others must not read it", node::quote(text)), CURE));
@@ -111,8 +128,12 @@ fn address(at: &At<'_>, text: &str) -> Result<MetricsPlace, ConfigError> {
     let Ok(address) = text.parse::<SocketAddr>() else {
         return Err(at.error(format_args!("is {}, which is no address with a port", node::quote(text)), format!("expected {FORM}")));
     };
-    if !address.ip().to_canonical().is_loopback() {
+    if !is_loopback(&address) {
         return Err(at.error(format_args!("is {}, which is not loopback, and others must not read it", node::quote(text)), CURE));
     }
     Ok(MetricsPlace::Address(address))
+}
+
+fn is_loopback(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }

@@ -42,6 +42,8 @@ pub const DEFAULT_FILE: &str = "mnm.conf";
 /// The file that is read where there is none of those: that of the relay which this machine runs as a service.
 pub const SYSTEM_FILE: &str = "/etc/mnm/mnm.conf";
 const DEFAULT_DATA: &str = "./data";
+const SITE_NAME: &str = "expected 1 to 255 octets without control characters";
+const _: () = assert!(NAME_MAX == 255, "what is said is true");
 
 /// The words for a log level, in the file and on the command line.
 pub const LOG_LEVELS: [(&str, LevelFilter); 5] = [
@@ -81,9 +83,9 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// What the site calls itself to clients: 1 to 255 octets, no control characters.
     pub name: String,
-    /// The directory of everything the relay keeps.
+    /// The directory of everything the relay keeps. A relative path begins at the current directory.
     pub data: PathBuf,
-    /// Where to listen; never empty.
+    /// Where to listen. Empty only for a relay within another program, which may do without.
     pub listen: Vec<Listen>,
     /// Whether only those may register for whom a service in `authby` vouches.
     pub auth_required: bool,
@@ -246,6 +248,38 @@ impl Config {
         Ok(())
     }
 
+    /// Looks over what a program has put together, where a file would have been looked over as it was read: the name, the
+    /// addresses and the limits.
+    ///
+    /// # Errors
+    /// When a value is out of its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.name.is_empty() || !is_site_name(&self.name) {
+            return Err(error::in_program(format!("name is {}", node::quote(&self.name)), SITE_NAME));
+        }
+        self.listen.iter().try_for_each(Listen::check)?;
+        self.metrics.iter().try_for_each(Metrics::check)?;
+        self.limits.check()
+    }
+
+    /// The same with its relative paths taken from `directory`.
+    #[must_use]
+    pub fn below(mut self, directory: &Path) -> Config {
+        let place = |path: &mut PathBuf| *path = below(directory, &path);
+        place(&mut self.data);
+        for listen in &mut self.listen {
+            listen.unix.as_mut().map(place);
+            if let Some(CertificatePaths { chain, key }) = &mut listen.certificate {
+                place(chain);
+                place(key);
+            }
+        }
+        if let Some(Metrics { place: MetricsPlace::Socket(path), .. }) = &mut self.metrics {
+            place(path);
+        }
+        self
+    }
+
     /// Where this came from, for the log.
     pub fn origin(&self) -> String {
         self.file.as_ref().map_or("the built-in defaults".into(), |file| file.display().to_string())
@@ -254,12 +288,14 @@ impl Config {
 
 fn site_name(at: &At<'_>) -> Result<String, ConfigError> {
     let name = at.text("the site's name")?;
-    if name.len() > NAME_MAX || name.chars().any(char::is_control) {
-        return Err(
-            at.error(format_args!("is {}", node::quote(name)), format!("expected 1 to {NAME_MAX} octets without control characters"))
-        );
+    if !is_site_name(name) {
+        return Err(at.error(format_args!("is {}", node::quote(name)), SITE_NAME));
     }
     Ok(name.to_string())
+}
+
+fn is_site_name(name: &str) -> bool {
+    name.len() <= NAME_MAX && !name.chars().any(char::is_control)
 }
 
 /// The Go server needed the time from outside for its ids. Checked all the same, so that a misspelling is told.

@@ -2,19 +2,21 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Lets this process have as many descriptors as it may, and says how many that is. What a shell gives by default is meant
 /// for programs that wait with `select`, which we do not.
 pub fn raise_descriptor_limit() -> u64 {
-    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
-    let granted = match rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        Ok(()) => maximum,
-        // Some systems refuse what they call the maximum. What there was is there still.
-        Err(_) => current,
-    };
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Some systems refuse what they call the maximum. What there was is there still.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    descriptor_limit()
+}
+
+/// How many descriptors this process may have, as it is.
+pub fn descriptor_limit() -> u64 {
     // No limit at all.
-    granted.unwrap_or(u64::MAX)
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// How many descriptors the program that started this one left open for it, besides the standard streams: they count as ours.

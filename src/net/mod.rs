@@ -10,8 +10,8 @@ mod link;
 mod os;
 mod sealed;
 
-pub use descriptors::{inherited_descriptors, is_out_of_descriptors, raise_descriptor_limit};
+pub use descriptors::{descriptor_limit, inherited_descriptors, is_out_of_descriptors, raise_descriptor_limit};
 pub use layer::{Layer, LayerError, TlsConfig};
 pub use link::{Link, Received, Socket};
-pub use os::{Accepted, Bound, LocalBound, LocalSocket, PeerSocket, Poller, Ready, WebBound};
+pub use os::{Accepted, Bell, Bound, LocalBound, LocalSocket, PeerSocket, Poller, Ready, WebBound};
 pub use sealed::Sealed;

@@ -1,4 +1,4 @@
-//! The operating system's side of the loop: readiness, accepting, signals. The only file that knows mio.
+//! The operating system's side of the loop: readiness, accepting, signals, and a bell for other threads. The only file that knows mio.
 
 mod bound;
 mod socket;
@@ -6,11 +6,12 @@ mod socket;
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
@@ -31,6 +32,7 @@ const WEB: usize = usize::MAX / 8 * 7;
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LOCAL: Token = Token(usize::MAX - 2);
 const WEB_DOOR: Token = Token(usize::MAX - 3);
+const BELL: Token = Token(usize::MAX - 4);
 /// How long to leave a listener alone after the system had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,6 +64,8 @@ pub enum Ready {
     Stop,
     /// A terminal was closed, or somebody hopes that something is read anew.
     Hangup,
+    /// Another thread has rung the bell.
+    Bell,
 }
 
 /// What accepting gave.
@@ -117,36 +121,67 @@ impl Listener {
     }
 }
 
-/// All readiness of the process.
+/// What other threads ring when they have put something where the loop will look.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<Waker>);
+
+impl Bell {
+    /// Has the loop look. Many rings may be heard as one; nobody hears any once the loop has ended.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn ring(&self) -> io::Result<()> {
+        self.0.wake()
+    }
+}
+
+/// All readiness of the loop.
 pub struct Poller {
     poll: Poll,
     events: Events,
     listeners: Vec<Listener>,
     local: Option<UnixListener>,
     web: Option<Listener>,
-    signals: Signals,
+    signals: Option<Signals>,
     /// Given up to accept, and at once refuse, a connection for which there is no descriptor: left in the
     /// queue it would keep an edge-triggered listener from ever being reported again.
     spare: Option<File>,
 }
 
 impl Poller {
-    /// Watches these listeners, and for signals. SIGUSR1 and SIGUSR2 mean nothing, but would end the program if nobody
-    /// watched for them.
+    /// Watches these listeners.
     ///
     /// # Errors
     /// The operating system's.
     pub fn new(bound: Vec<Bound>) -> io::Result<Poller> {
         let poll = Poll::new()?;
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let mut listeners = Vec::new();
         for (i, bound) in bound.into_iter().enumerate() {
             let mut listener = Listener::over(bound);
             poll.registry().register(listener.source(), Token(LISTENERS + i), Interest::READABLE)?;
             listeners.push(listener);
         }
-        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, web: None, signals, spare: spare() })
+        Ok(Poller { poll, events: Events::with_capacity(EVENTS), listeners, local: None, web: None, signals: None, spare: spare() })
+    }
+
+    /// Takes the process's signals from now on: only for a process that has nothing else to do. SIGUSR1 and SIGUSR2 mean nothing, but
+    /// would end the program if nobody watched for them.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn watch_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+        self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// A bell by which other threads end the wait. There can be one, whose clones all ring the same.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn bell(&self) -> io::Result<Bell> {
+        Waker::new(self.poll.registry(), BELL).map(|waker| Bell(Arc::new(waker)))
     }
 
     /// Waits until something is ready, at most `timeout`, and adds all that is to `ready`.
@@ -164,7 +199,8 @@ impl Poller {
             for event in &self.events {
                 count += 1;
                 match event.token() {
-                    SIGNALS => ready.extend(self.signals.pending().filter_map(meaning)),
+                    SIGNALS => ready.extend(self.signals.iter_mut().flat_map(Signals::pending).filter_map(meaning)),
+                    BELL => ready.push(Ready::Bell),
                     LOCAL => ready.push(Ready::Knock),
                     WEB_DOOR => ready.push(Ready::WebKnock),
                     Token(token) if token >= WEB => ready.push(Ready::Web(token - WEB)),

@@ -1,7 +1,8 @@
 //! The control socket: where the operator tells a relay that runs what to do.
 //!
 //! `control.sock` in the data directory, for the relay's own user alone. Each line is a JSON object ([`Request`]), answered by one
-//! line ([`Reply`]), in order; what an answer tells is durable. It is watched by the loop like any link and has bounds of its own:
+//! line ([`Reply`]), in order; what an answer tells is durable. A program that the relay is a part of speaks the same over a pair of
+//! sockets. It is watched by the loop like any link and has bounds of its own:
 //! how many connections, how long a line, how many lines in a turn, how long somebody may think. Whatever goes wrong here ends one
 //! connection, and a relay that cannot make the socket runs without it.
 //!
@@ -152,7 +153,8 @@ impl Control {
         self.knocked = Some(now.mono);
     }
 
-    fn admit(&mut self, mut socket: LocalSocket, poller: &mut Poller, now: Now) {
+    /// Hears who is connected, if there is room for one more.
+    pub(super) fn admit(&mut self, mut socket: LocalSocket, poller: &mut Poller, now: Now) {
         let Some(slot) = self.talks.iter().position(Option::is_none) else {
             let reply =
                 Reply::refused(format!("{CONTROL_CONNECTIONS} connections to the control socket are open already; try again later"));

@@ -2,7 +2,7 @@
 //!
 //! Links are kept fewer than there are descriptors, so that strangers can use up neither those that segments need nor the
 //! patience of the log's reader: whatever somebody who has not logged in brings about is told in sum, at most every
-//! [`REPORT_EVERY`], and one by one only at the level `debug`.
+//! [`REPORT_EVERY`](crate::limits::REPORT_EVERY), and one by one only at the level `debug`.
 
 mod pace;
 mod seldom;
@@ -146,18 +146,34 @@ impl Door {
                         self.hurried.add(1);
                         server.refuse(Limit::HandshakeRate);
                     }
-                    match self.refusal(server.links(), from) {
-                        Some(why) => {
-                            server.refuse(why.limit());
-                            self.turn_away(socket, from, why);
-                        }
-                        None => self.admit(server, poller, (socket, from), listener, now),
-                    }
+                    self.receive(server, poller, (socket, from), &self.ways[listener].clone(), now);
                 }
             }
         }
         // More may wait, and no event will tell of them again.
         self.paused.insert(listener, now.mono);
+    }
+
+    /// Lets in who comes from within this process, if there is room for one more. Nobody listens to what is said there: no TLS.
+    pub(super) fn welcome<D: Disk>(&mut self, server: &mut Server<PeerSocket, D>, poller: &mut Poller, socket: PeerSocket, now: Now) {
+        self.receive(server, poller, (socket, None), &Way::Plain, now);
+    }
+
+    fn receive<D: Disk>(
+        &mut self,
+        server: &mut Server<PeerSocket, D>,
+        poller: &mut Poller,
+        (socket, from): (PeerSocket, Option<IpAddr>),
+        way: &Way,
+        now: Now,
+    ) {
+        match self.refusal(server.links(), from) {
+            Some(why) => {
+                server.refuse(why.limit());
+                self.turn_away(socket, from, why);
+            }
+            None => self.admit(server, poller, (socket, from), way, now),
+        }
     }
 
     fn refusal(&self, links: usize, from: Option<IpAddr>) -> Option<Refused> {
@@ -198,11 +214,11 @@ impl Door {
         server: &mut Server<PeerSocket, D>,
         poller: &mut Poller,
         (socket, from): (PeerSocket, Option<IpAddr>),
-        listener: usize,
+        way: &Way,
         now: Now,
     ) {
         log::debug!(from = name(from); "a connection");
-        let layer = match &self.ways[listener] {
+        let layer = match way {
             Way::Plain => Layer::Plain,
             Way::Tls(config) => match Layer::tls(config.clone()) {
                 Ok(layer) => layer,

@@ -22,11 +22,13 @@ pub enum RunError {
     Replay(ReplayError),
     /// The system's: polling itself failed.
     Loop(io::Error),
+    /// Ours, or the host's logger's: the thread of a relay within another program panicked, with this message.
+    Panicked(String),
 }
 
 impl RunError {
     /// The exit status of the program: 1 configuration, 3 log, 4 system, 5 disk, 6 another instance, 7 an address that
-    /// cannot be listened on now. (2 is for wrong usage.)
+    /// cannot be listened on now; 101, as Rust has it, a panic. (2 is for wrong usage.)
     pub fn exit_status(&self) -> u8 {
         match self {
             RunError::Config(_) => 1,
@@ -34,6 +36,7 @@ impl RunError {
             RunError::Replay(_) => 3,
             RunError::Loop(_) => 4,
             RunError::Address(_) => 7,
+            RunError::Panicked(_) => 101,
         }
     }
 }
@@ -51,6 +54,7 @@ impl fmt::Display for RunError {
                 write!(f, "the event loop failed: {error}; raise the limit of open files (ulimit -n)")
             }
             RunError::Loop(error) => write!(f, "the event loop failed: {error}; restart the relay"),
+            RunError::Panicked(message) => write!(f, "the relay panicked: {message}; start it anew, and tell the makers of mnm"),
         }
     }
 }

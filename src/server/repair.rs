@@ -90,7 +90,8 @@ fn is_damage(error: &RunError) -> bool {
         | RunError::Replay(ReplayError::Undecodable(..))
         | RunError::Config(_)
         | RunError::Address(_)
-        | RunError::Loop(_) => false,
+        | RunError::Loop(_)
+        | RunError::Panicked(_) => false,
     }
 }
 

@@ -1,18 +1,16 @@
 //! From a configuration to a running relay.
 
-use std::io;
-use std::net::SocketAddr;
-
 use super::confinement::Confinement;
 use super::control::Control;
 use super::door::Door;
+use super::host::{Address, Host, Served};
 use super::manager::Manager;
 use super::reload::{Reloader, stamps_of};
 use super::shell::Shell;
 use super::web::{State, Web};
 use super::{Clock, Facts, Listeners, RunError, Server, recover_watched, settings};
 use crate::base::{OsEntropy, Wall};
-use crate::certificate;
+use crate::certificate::{self, Identity};
 use crate::config::{Config, ConfigError, DataPlace};
 use crate::limits::DESCRIPTORS_RESERVED;
 use crate::net::{self, Bound, PeerSocket, Poller};
@@ -26,37 +24,37 @@ pub(super) type Tcp = Server<PeerSocket, Directory>;
 /// Reads the configuration again, for a reload.
 pub type Again<'a> = Box<dyn FnMut() -> Result<Config, ConfigError> + 'a>;
 
-/// Runs the relay until SIGINT or SIGTERM.
+/// Runs the relay until SIGINT or SIGTERM, for a process that is the relay and nothing else: it takes the process's signals and as many
+/// descriptors as there are, takes sockets from the service manager and tells it how it fares, has the system confine it to its own files,
+/// and reads its configuration again when it is told to.
 ///
 /// # Errors
 /// [`RunError`]; what was acked is durable in any case.
-pub fn run(config: &Config) -> Result<(), RunError> {
-    run_and_tell(config, |_| {})
+pub fn run(config: &Config, again: Again<'_>) -> Result<(), RunError> {
+    start(config, again, Manager::of_process(), None)
 }
 
-/// As [`run`]; tells the addresses on which clients are served, once they are. For programs that contain a relay, and let
-/// the system choose its port.
+/// Runs the relay as a part of another program, until that posts [`Wish::Stop`](super::Wish::Stop). `ready` is called once, when clients
+/// are served. The thread that calls this is the relay's until the end; [`crate::embed`] makes one.
 ///
 /// # Errors
 /// As for [`run`].
-pub fn run_and_tell(config: &Config, ready: impl FnOnce(&[SocketAddr])) -> Result<(), RunError> {
-    let again =
-        || Err(ConfigError::new("this relay", "is part of another program, which has given it its configuration", "restart that program"));
-    start(config, Box::new(again), Manager::none(), false, ready)
+pub fn run_within(config: &Config, ready: &mut dyn FnMut(Served)) -> Result<(), RunError> {
+    let again = || {
+        Err(ConfigError::new(
+            "this relay",
+            "is a part of another program, which has given it its configuration",
+            "start it anew from there",
+        ))
+    };
+    start(config, Box::new(again), Manager::none(), Some(ready))
 }
 
-/// As [`run`], for a process that is the relay and nothing else: it takes sockets from the service manager and tells it how it fares, has
-/// the system confine it to its own files, and reads its configuration again when it is told to.
-///
-/// # Errors
-/// As for [`run`].
-pub fn run_as_service(config: &Config, again: Again<'_>) -> Result<(), RunError> {
-    start(config, again, Manager::of_process(), true, |_| {})
-}
-
-fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, ready: impl FnOnce(&[SocketAddr])) -> Result<(), RunError> {
+/// `host` is told that clients are served, if the relay is a part of another program: then it leaves alone what is the process's.
+fn start(config: &Config, again: Again<'_>, manager: Manager, host: Option<&mut dyn FnMut(Served)>) -> Result<(), RunError> {
+    let is_service = host.is_none();
     let clock = Clock::start();
-    let descriptors = descriptors()?;
+    let descriptors = if is_service { descriptors()? } else { usable(net::descriptor_limit())? };
     DataPlace::look(&config.data)?;
     let stamps = stamps_of(config);
     // The certificate first: it makes the data directory, with the right mode.
@@ -66,10 +64,12 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     if let Some(remark) = DataPlace::look(&config.data)?.remark() {
         log::log!(remark.level, "{remark}");
     }
-    let (entries, bound) = listen(config, &identities, is_service)?;
-    let addresses = bound.iter().filter_map(|bound| bound.address().transpose()).collect::<io::Result<Vec<SocketAddr>>>()?;
-    // Before the log is read, so that a signal that comes meanwhile ends the program as one that comes later.
+    let Listening { entries, bound, addresses } = listen(config, &identities, is_service)?;
+    // Signals before the log is read, so that one that comes meanwhile ends the program as one that comes later.
     let mut poller = Poller::new(bound)?;
+    if is_service {
+        poller.watch_signals()?;
+    }
     let mut web = Web::open(config, &mut poller, clock.now()).map_err(RunError::Address)?;
     let control = Control::open(&config.data, &mut poller);
     let confinement = if is_service { Confinement::begin(config) } else { Confinement::none() };
@@ -80,16 +80,8 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
         web.meanwhile(&mut poller, clock.now(), (done, total));
     };
     let facts = recover_watched(disk, options, Box::new(OsEntropy), &mut meanwhile)?;
-    let Facts { ledger, recovery, .. } = &facts;
-    log::info!(
-        "replayed {} records of {} octets: {} members, {} messages waiting{}",
-        recovery.records,
-        recovery.bytes,
-        ledger.user_count(),
-        ledger.message_count(),
-        if recovery.clean { "" } else { " (the last run did not end cleanly)" }
-    );
-    tell_who_may_register(config, ledger.site(), clock.now().wall);
+    tell_what_was_read(&facts);
+    tell_who_may_register(config, facts.ledger.site(), clock.now().wall);
     let mut server = equip(config, facts, options);
     let reloader = Reloader::new(config, again, entries, (&identities, stamps), confinement, clock.now());
     let door = Door::new(reloader.ways(), config.limits, descriptors);
@@ -97,9 +89,14 @@ fn start(config: &Config, again: Again<'_>, manager: Manager, is_service: bool, 
     web.set_state(State::Ready);
     log::info!("ready");
     manager.ready(&format!("serving {} members", server.relay().ledger().user_count()));
-    ready(&addresses);
     let started = clock.now();
-    Shell { server, poller, door, control, web, reloader, manager, clock, drain: None, started }.serve()
+    let mut shell = Shell { server, poller, door, control, web, reloader, manager, host: Host::none(), clock, drain: None, started };
+    if let Some(ready) = host {
+        let (mailbox, host) = Host::of_thread(&shell.poller)?;
+        shell.host = host;
+        ready(Served { addresses, mailbox });
+    }
+    shell.serve()
 }
 
 /// A relay with these facts and without links.
@@ -119,9 +116,14 @@ pub(super) fn request_limits(config: &Config) -> RequestLimits {
 /// # Errors
 /// When they are too few for a single link.
 pub fn descriptors() -> Result<u64, ConfigError> {
+    usable(net::raise_descriptor_limit())
+}
+
+/// How many of so many descriptors are for us.
+fn usable(limit: u64) -> Result<u64, ConfigError> {
     // What others left open is taken. A few the reserve can bear; were many counted on, strangers could take what the log needs.
     let inherited = net::inherited_descriptors();
-    let granted = net::raise_descriptor_limit().saturating_sub(inherited.saturating_sub(DESCRIPTORS_RESERVED / 2));
+    let granted = limit.saturating_sub(inherited.saturating_sub(DESCRIPTORS_RESERVED / 2));
     log::debug!("file descriptors: {granted}; {inherited} were open before");
     if granted <= DESCRIPTORS_RESERVED {
         let trouble =
@@ -129,6 +131,17 @@ pub fn descriptors() -> Result<u64, ConfigError> {
         return Err(ConfigError::new("this process", trouble, "raise the limit of open files (ulimit -n)"));
     }
     Ok(granted)
+}
+
+fn tell_what_was_read(Facts { ledger, recovery, .. }: &Facts<Directory>) {
+    log::info!(
+        "replayed {} records of {} octets: {} members, {} messages waiting{}",
+        recovery.records,
+        recovery.bytes,
+        ledger.user_count(),
+        ledger.message_count(),
+        if recovery.clean { "" } else { " (the last run did not end cleanly)" }
+    );
 }
 
 /// Says which mode is in force, and warns where it lets strangers in.
@@ -150,27 +163,44 @@ fn tell_who_may_register(config: &Config, site: SiteRecord, now: Wall) {
     }
 }
 
+/// What is listened on.
+#[derive(Default)]
+struct Listening {
+    /// For each socket the entry of the configuration that it belongs to.
+    entries: Vec<usize>,
+    bound: Vec<Bound>,
+    /// Those of the Internet.
+    addresses: Vec<Address>,
+}
+
 /// Binds every configured address, or takes the sockets that the service manager has opened instead, and says where clients find us. Each
 /// listener goes with the entry of the configuration that it belongs to.
-fn listen(config: &Config, identities: &[certificate::Identity], is_service: bool) -> Result<(Vec<usize>, Vec<Bound>), RunError> {
+fn listen(config: &Config, identities: &[Identity], is_service: bool) -> Result<Listening, RunError> {
     let mut listeners = Listeners::new(&config.listen);
     if !(is_service && listeners.take_handed_over()?) {
         for entry in 0..config.listen.len() {
             listeners.bind(entry)?;
         }
     }
-    let (mut entries, mut bound) = (Vec::new(), Vec::new());
+    let mut listening = Listening::default();
     for (entry, socket) in listeners.into_bound() {
         let (listen, identity) = (&config.listen[entry], &identities[entry]);
         match socket.address()? {
-            Some(address) => identity.certificate.start_lines(listen, address).iter().for_each(|line| log::info!("{line}")),
+            Some(address) => {
+                identity.certificate.start_lines(listen, address).iter().for_each(|line| log::info!("{line}"));
+                listening.addresses.push(Address {
+                    socket: address,
+                    client: identity.certificate.client_address(listen, address.port()),
+                    fingerprint: identity.certificate.fingerprint,
+                });
+            }
             None => log::info!("listening on {}{}", socket.name()?, if listen.tls { "" } else { ", without TLS" }),
         }
-        entries.push(entry);
-        bound.push(socket);
+        listening.entries.push(entry);
+        listening.bound.push(socket);
     }
     for remark in certificate::remarks(config, identities) {
         log::log!(remark.level, "{remark}");
     }
-    Ok((entries, bound))
+    Ok(listening)
 }

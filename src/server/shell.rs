@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::RunError;
 use super::control::{Control, Errand, Reply};
 use super::door::Door;
+use super::host::{Host, Wish};
 use super::manager::Manager;
 use super::reload::Reloader;
 use super::run::Tcp;
@@ -15,6 +16,9 @@ use crate::limits::DRAIN_LOOK;
 use crate::net::{Poller, Ready};
 use crate::relay::Now;
 
+/// What is answered to who wants to change the log of a program that the relay is a part of.
+const NOT_OURS: &str = "this relay is a part of another program, whose log it is; change that program's level";
+
 /// Everything of a relay that runs.
 pub(super) struct Shell<'a> {
     pub(super) server: Tcp,
@@ -24,6 +28,7 @@ pub(super) struct Shell<'a> {
     pub(super) web: Web,
     pub(super) reloader: Reloader<'a>,
     pub(super) manager: Manager,
+    pub(super) host: Host,
     pub(super) clock: Clock,
     /// It lets nobody in any more, and ends.
     pub(super) drain: Option<Drain>,
@@ -40,7 +45,7 @@ pub(super) struct Drain {
 }
 
 impl Shell<'_> {
-    /// Until the operator wants the program to end.
+    /// Until the operator, or the program that the relay is a part of, wants it to end.
     ///
     /// # Errors
     /// [`RunError`]; what was acked is durable in any case.
@@ -56,6 +61,9 @@ impl Shell<'_> {
             let now = self.clock.now();
             self.manager.beat(now);
             ready.extend(self.door.rested(now).into_iter().map(Ready::Accept));
+            if self.host.is_due(now) {
+                ready.push(Ready::Bell);
+            }
             let mut stop = self.is_drained(now);
             for event in ready.drain(..) {
                 match event {
@@ -69,6 +77,7 @@ impl Shell<'_> {
                     Ready::Web(slot) => self.web.wake(slot),
                     Ready::Hangup => drop(self.reload("SIGHUP", now)),
                     Ready::Stop => stop = true,
+                    Ready::Bell => stop |= self.hear_host(now),
                 }
             }
             if stop {
@@ -86,6 +95,7 @@ impl Shell<'_> {
             self.control.next_deadline(),
             self.web.next_deadline(),
             self.manager.next_deadline(),
+            self.host.next_deadline(),
             self.reloader.next_deadline(),
             drain,
         ];
@@ -117,10 +127,26 @@ impl Shell<'_> {
         Ok(())
     }
 
+    /// Does what the program wishes that the relay is a part of; whether it is to end.
+    fn hear_host(&mut self, now: Now) -> bool {
+        let mut stop = false;
+        for wish in self.host.take_wishes(now) {
+            match wish {
+                // A drain lets nobody in, from wherever.
+                Wish::Link(_) if self.drain.is_some() => {}
+                Wish::Link(socket) => self.door.welcome(&mut self.server, &mut self.poller, socket, now),
+                Wish::Operator(socket) => self.control.admit(socket, &mut self.poller, now),
+                Wish::Stop => stop = true,
+            }
+        }
+        stop
+    }
+
     /// What the operator wants of the process and not of the relay.
     fn run(&mut self, errand: Errand, now: Now) -> Reply {
         match errand {
             Errand::Status => Reply::Status(Box::new(self.status(now))),
+            Errand::Log(_) if self.host.is_there() => Reply::refused(NOT_OURS.to_owned()),
             Errand::Log(level) => {
                 log::set_max_level(level);
                 Reply::Done { done: true }

@@ -135,7 +135,7 @@ impl Web {
                 Ready::WebKnock => self.knock(now),
                 Ready::Web(slot) => self.wake(slot),
                 // Told once is enough: it is looked at when the relay serves.
-                Ready::Link { .. } | Ready::Accept(_) | Ready::Knock | Ready::Operator(_) | Ready::Stop | Ready::Hangup => {
+                Ready::Link { .. } | Ready::Accept(_) | Ready::Knock | Ready::Operator(_) | Ready::Stop | Ready::Hangup | Ready::Bell => {
                     if !self.early.contains(&event) {
                         self.early.push(event);
                     }

@@ -3,10 +3,10 @@
 //! A [`Map`] gives out the part of a file that has been declared written and final, and nothing beyond.
 //! It lacks every way to write: a store to a mapped page of a full disk raises SIGBUS and hides its errors.
 //! Reading can raise SIGBUS too, if the file is cut short by somebody else or its disk cannot be read. There is nothing to
-//! go on with then: the process says so and ends, with the exit status of a disk that fails.
+//! go on with then, and the process ends: as the system has it, or with a sentence where [`end_when_unreadable`] was called. How
+//! a signal is met is the whole process's matter, so a map does not decide it.
 #![allow(unsafe_code)]
 
-use std::sync::Once;
 use std::{fs::File, io};
 
 use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
@@ -27,10 +27,8 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Maps the whole file; nothing is visible yet. From the first map on, SIGBUS ends the process with a sentence.
+    /// Maps the whole file; nothing is visible yet.
     pub(super) fn new(file: &File, size: usize) -> io::Result<Map> {
-        static WATCH: Once = Once::new();
-        WATCH.call_once(watch_unreadable);
         // SAFETY: the mapping itself reads nothing. Octets become visible to safe code only in `bytes`, which relies
         // on `advance` for their never changing while the map lives. That no other process cuts or writes the
         // file is the operator's part; the lock on the directory keeps other instances out.
@@ -60,8 +58,11 @@ impl Map {
     }
 }
 
-/// Replaces the system's way to end a process on SIGBUS, without a word and with a status that no operator knows.
-fn watch_unreadable() {
+/// Has SIGBUS end this process with a sentence on stderr and exit status 5, from now on and wherever in it the signal comes from. The system's
+/// own way is to end it without a word, and with a status that no operator knows.
+///
+/// The program `mnm` calls this first. A program that contains the relay may, if it maps no files of its own and wants no other word.
+pub fn end_when_unreadable() {
     let end = || {
         // Whether it was said or not, it is over.
         let _ = rustix::io::write(rustix::stdio::stderr(), UNREADABLE);

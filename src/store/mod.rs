@@ -59,6 +59,7 @@ pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use glance::{Glance, glance};
 pub use log::Store;
+pub use map::end_when_unreadable;
 pub use rebuild::{Exchange, Step};
 pub use recover::verify;
 pub use salvage::{Loss, Lost, Salvage};

@@ -1,18 +1,21 @@
 //! Listening sockets, before the loop has them.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use rustix::fs::{Access, Mode};
-use rustix::net::sockopt;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_PROBES, KEEPALIVE_STEP, TCP_PATIENCE};
+
+/// Connections that may wait on a socket in the file system; the system takes no more than it is set to (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// A socket on which clients may connect.
 #[derive(Debug)]
@@ -53,8 +56,7 @@ impl Bound {
         if is_left_behind(path)? {
             fs::remove_file(path)?;
         }
-        let listener = with_mask(0o111, || UnixListener::bind(path))?;
-        listener.set_nonblocking(true)?;
+        let listener = listen_in_file(path, 0o666)?;
         Ok(Bound(Kind::Unix(listener, Some(SocketFile(path.to_path_buf())))))
     }
 
@@ -152,7 +154,7 @@ impl LocalBound {
     /// # Errors
     /// The operating system's.
     pub fn new(path: &Path) -> io::Result<LocalBound> {
-        LocalBound::masked(path, 0o177)
+        listen_in_file(path, 0o600).map(|listener| LocalBound { listener })
     }
 
     /// The same for this user and this group.
@@ -160,7 +162,7 @@ impl LocalBound {
     /// # Errors
     /// The operating system's.
     pub fn for_group(path: &Path) -> io::Result<LocalBound> {
-        LocalBound::masked(path, 0o117)
+        listen_in_file(path, 0o660).map(|listener| LocalBound { listener })
     }
 
     /// Whether somebody listens on a socket that is there. Asked without waiting: who listens may be stuck.
@@ -176,12 +178,6 @@ impl LocalBound {
             Err(error) => Err(error),
         }
     }
-
-    fn masked(path: &Path, mask: u32) -> io::Result<LocalBound> {
-        let listener = with_mask(mask, || UnixListener::bind(path))?;
-        listener.set_nonblocking(true)?;
-        Ok(LocalBound { listener })
-    }
 }
 
 /// Where somebody may ask for the metrics.
@@ -193,12 +189,20 @@ pub enum WebBound {
     Local(LocalBound),
 }
 
-/// Changed afterwards, a file's mode would let others in for a moment. The mask is the whole process's, which has one thread.
-fn with_mask<T>(mask: u32, make: impl FnOnce() -> T) -> T {
-    let before = rustix::process::umask(Mode::from_raw_mode(mask));
-    let made = make();
-    rustix::process::umask(before);
-    made
+/// Listens on a socket that it makes with this mode.
+///
+/// Narrowed afterwards, a file's mode would let others in for a moment; so the socket has it before it gets a name (Linux makes the file
+/// with that, and without what the process's mask takes away). The mask could do the same, but it is the whole process's, and in
+/// a program that contains the relay other threads make files meanwhile.
+fn listen_in_file(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    if fs::symlink_metadata(path)?.permissions().mode() & 0o777 != mode {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    net::listen(&socket, BACKLOG)?;
+    Ok(UnixListener::from(socket))
 }
 
 #[cfg(test)]
@@ -219,6 +223,17 @@ mod tests {
         assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
         assert_eq!(u128::from(sockopt::tcp_user_timeout(&link).unwrap()), TCP_PATIENCE.as_millis());
         drop(client);
+    }
+
+    #[test]
+    fn a_socket_s_file_has_the_mode_that_was_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        for mode in [0o600, 0o660, 0o666] {
+            let path = directory.path().join(format!("{mode:o}"));
+            let _listener = listen_in_file(&path, mode).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+            std::os::unix::net::UnixStream::connect(&path).unwrap();
+        }
     }
 
     #[test]

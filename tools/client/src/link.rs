@@ -15,7 +15,7 @@ use crate::frames::{Inbox, Sink};
 use crate::{Fingerprint, LinkError};
 
 /// A connection over a socket that does not block: where it would, reading and writing end with
-/// [`ErrorKind::WouldBlock`](std::io::ErrorKind::WouldBlock), and the caller waits by its own means.
+/// [`ErrorKind::WouldBlock`], and the caller waits by its own means.
 #[derive(Debug)]
 pub struct Link<S> {
     socket: S,

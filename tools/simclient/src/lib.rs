@@ -86,10 +86,10 @@ pub fn run(options: &Options) -> Result<Summary, Failure> {
     run_under(options, Arc::new(Control::of_interrupts()?))
 }
 
-/// As [`run`], but it is `control` that ends the posting, and not an interrupt.
+/// As [`run()`], but it is `control` that ends the posting, and not an interrupt.
 ///
 /// # Errors
-/// As for [`run`].
+/// As for [`run()`].
 pub fn run_under(options: &Options, control: Arc<Control>) -> Result<Summary, Failure> {
     if let Scenario::Compare(_) = options.scenario {
         return Err(Failure::Usage("a comparison is no test".to_owned()));
