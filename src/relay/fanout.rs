@@ -25,14 +25,14 @@ pub(super) struct Fanout {
     pub(super) held: Vec<NodeNo>,
     /// Users who miss it.
     pub(super) missed: Vec<UserNo>,
-    /// Those of them who miss it as members of a group, as it lists them.
-    named: BTreeMap<UserNo, String>,
+    /// Those of them who miss it as members of a group, as it lists them; `None` where the sender may not see who is in it.
+    told: BTreeMap<UserNo, Option<String>>,
 }
 
 impl Fanout {
     /// Nobody yet.
     pub(super) fn new(from: UserNo) -> Fanout {
-        Fanout { from, nodes: Vec::new(), held: Vec::new(), missed: Vec::new(), named: BTreeMap::new() }
+        Fanout { from, nodes: Vec::new(), held: Vec::new(), missed: Vec::new(), told: BTreeMap::new() }
     }
 
     /// All nodes of a user, whatever waits for them.
@@ -78,25 +78,33 @@ impl Fanout {
         }
     }
 
-    /// A member of a group, listed so.
-    pub(super) fn add_member(&mut self, cx: &Cx<'_>, user: UserNo, alias: &str) {
+    /// A member of a group, listed so; `None` if the sender may not see that.
+    pub(super) fn add_member(&mut self, cx: &Cx<'_>, user: UserNo, alias: Option<&str>) {
         if !self.add_if_fits(cx, user, None) {
             self.missed.push(user);
-            self.named.entry(user).or_insert_with(|| alias.to_owned());
+            self.tell(user, alias);
         }
     }
 
-    /// A member who does not want to hear of the sender, and who would be named if that were not so.
-    pub(super) fn pretend(&mut self, cx: &Cx<'_>, user: UserNo, alias: &str) {
+    /// A member who does not want to hear of the sender, and of whom the sender would be told if that were not so.
+    pub(super) fn pretend(&mut self, cx: &Cx<'_>, user: UserNo, alias: Option<&str>) {
         if cx.is_full(user) {
-            self.named.entry(user).or_insert_with(|| alias.to_owned());
+            self.tell(user, alias);
+        }
+    }
+
+    /// Of several groups the first that may be seen gives the name.
+    fn tell(&mut self, user: UserNo, alias: Option<&str>) {
+        let told = self.told.entry(user).or_default();
+        if told.is_none() {
+            *told = alias.map(str::to_owned);
         }
     }
 
     /// Everybody who joined a group.
     pub(super) fn add_joined(&mut self, cx: &Cx<'_>, group: &crate::ledger::Group) {
         for (user, member) in group.joined() {
-            self.add_member(cx, user, &member.alias);
+            self.add_member(cx, user, Some(&member.alias));
         }
     }
 
@@ -105,8 +113,8 @@ impl Fanout {
         self.nodes.extend_from_slice(&other.nodes);
         self.held.extend_from_slice(&other.held);
         self.missed.extend_from_slice(&other.missed);
-        for (user, alias) in &other.named {
-            self.named.entry(*user).or_insert_with(|| alias.clone());
+        for (user, alias) in &other.told {
+            self.tell(*user, alias.as_deref());
         }
     }
 
@@ -125,12 +133,13 @@ impl Fanout {
         /// Octets of names, as escaped as they can be.
         const BYTES_MAX: usize = 40_000;
         let mut octets = 0;
-        let fits = |alias: &&String| {
+        let fits = |alias: &&str| {
             octets += alias.len() * 6 + 3;
             octets <= BYTES_MAX
         };
-        let named: Vec<String> = self.named.values().take(FULL_NAMED_MAX).take_while(fits).cloned().collect();
-        let more = (self.named.len() - named.len()) as u64;
+        let aliases = self.told.values().filter_map(Option::as_deref);
+        let named: Vec<String> = aliases.take(FULL_NAMED_MAX).take_while(fits).map(str::to_owned).collect();
+        let more = (self.told.len() - named.len()) as u64;
         Full { named, more }
     }
 

@@ -86,8 +86,10 @@ impl World {
                 header["op"] == "result" && header["id"] == **id && header["what"] == *listing.what && self.is_listing(&header, listing)
             }
             Out::Ack { id, outcome } => {
-                let full = outcome.as_ref().is_ok_and(|done| !done.full.is_empty());
-                if header.as_object_mut().and_then(|map| map.remove("full")).is_some() != full {
+                let full = outcome.as_ref().map(|done| &done.full[..]).unwrap_or_default();
+                let hidden = full.iter().filter(|aliases| aliases.is_empty()).count();
+                let mut comes = |key: &str| header.as_object_mut().and_then(|map| map.remove(key)).is_some();
+                if comes("full") != (full.len() > hidden) || comes("fullmore") != (hidden > 0) {
                     return false;
                 }
                 let mut keys = vec!["op", "id"];

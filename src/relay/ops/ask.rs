@@ -146,17 +146,19 @@ fn groups<'a>(cx: &'a Cx<'_>, me: Me, from: u32) -> impl Iterator<Item = Entry> 
 
 /// A group whose roster the sender may see. Of another it is not told whether it is there.
 fn visible<'a>(cx: &'a Cx<'_>, me: Me, gid: &str) -> Result<&'a Group, Stop> {
-    let may_see = |group: &&Group| {
-        let standing = group.member(me.user).map(|member| member.standing);
-        match group.rules().roster {
-            Who::Members => standing == Some(Standing::Joined),
-            Who::Moderators => group.is_moderated_by(me.user),
-            Who::Anyone => standing != Some(Standing::Barred),
-        }
-    };
-    match cx.ledger.group_by_name(gid).filter(may_see) {
+    match cx.ledger.group_by_name(gid).filter(|group| shows_roster(group, me)) {
         Some(group) => Ok(group),
         None => deny(format!("gid: group {} is unknown", shown(gid))),
+    }
+}
+
+/// Whether a group shows somebody who is in it.
+pub(super) fn shows_roster(group: &Group, me: Me) -> bool {
+    let standing = group.member(me.user).map(|member| member.standing);
+    match group.rules().roster {
+        Who::Members => standing == Some(Standing::Joined),
+        Who::Moderators => group.is_moderated_by(me.user),
+        Who::Anyone => standing != Some(Standing::Barred),
     }
 }
 

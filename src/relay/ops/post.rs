@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Done, Outcome, Stop, check_size, deny, full, over, shown};
+use super::{Done, Outcome, Stop, ask, check_size, deny, full, over, shown};
 use crate::base::{Limit, NodeNo, Uid, UserNo};
 use crate::ledger::Group;
 use crate::limits::FANOUT_MAX;
@@ -43,15 +43,17 @@ pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<F
             }
         } else {
             let group = group_of(cx, me, &recipient.id)?;
+            let shows = ask::shows_roster(group, me);
             let except = if recipient.kind == Some(TO_GROUP_AND_SELF) { None } else { Some(me.user) };
             for (user, member) in group.joined() {
                 if Some(user) == except {
                     continue;
                 }
+                let alias = shows.then_some(&*member.alias);
                 if cx.ledger.blocks(user, me.user) {
-                    nodes.pretend(cx, user, &member.alias);
+                    nodes.pretend(cx, user, alias);
                 } else {
-                    nodes.add_member(cx, user, &member.alias);
+                    nodes.add_member(cx, user, alias);
                 }
             }
         }

@@ -281,9 +281,13 @@ fn kind(ask: &Ask) -> &'static str {
     }
 }
 
-/// Whether an ack lists just these members, each by one of these aliases.
+/// Whether an ack lists just these members, each by one of these aliases, and counts those of whom it may not tell one.
 fn names_who_misses_it(header: &Value, full: &[BTreeSet<String>]) -> bool {
     let listed: Vec<&str> = header["full"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let once = |aliases: &BTreeSet<String>| listed.iter().filter(|alias| aliases.contains(**alias)).count() == 1;
-    header.get("full").is_none() == full.is_empty() && listed.len() == full.len() && full.iter().all(once)
+    let once = |aliases: &&BTreeSet<String>| listed.iter().filter(|alias| aliases.contains(**alias)).count() == 1;
+    let (shown, hidden): (Vec<_>, Vec<_>) = full.iter().partition(|aliases| !aliases.is_empty());
+    header.get("full").is_none() == shown.is_empty()
+        && listed.len() == shown.len()
+        && shown.iter().all(once)
+        && header["fullmore"].as_u64().unwrap_or(0) == hidden.len() as u64
 }

@@ -51,7 +51,7 @@ impl Fan {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Named {
     fan: Fan,
-    /// Members of groups, and the aliases under which these list them.
+    /// Members of groups, and the aliases under which those of these list them that show the sender who is in them.
     members: BTreeMap<UserNo, BTreeSet<String>>,
     /// Those of them who have blocked the sender, and whose queue is full: they are told of like the others.
     pretended: BTreeSet<UserNo>,
@@ -123,19 +123,20 @@ impl Model {
                 troubles.push(Refusal::Any);
                 continue;
             }
+            let shows = self.may_look(user, id);
             for (other, member) in self.groups[id].joined() {
                 if *kind == 3 && other == user {
                     continue;
                 }
                 if self.blocks(other, user) {
                     if self.is_full(other) {
-                        named.members.entry(other).or_default().insert(member.alias.clone());
+                        named.members.entry(other).or_default().extend(shows.then(|| member.alias.clone()));
                         named.pretended.insert(other);
                     }
                     continue;
                 }
                 named.fan.perhaps.extend(self.nodes_of(other));
-                named.members.entry(other).or_default().insert(member.alias.clone());
+                named.members.entry(other).or_default().extend(shows.then(|| member.alias.clone()));
             }
         }
         Refusal::first(&troubles).map(|()| named)

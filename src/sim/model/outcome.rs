@@ -14,7 +14,7 @@ pub type Outcome = Result<Done, Refusal>;
 pub struct Done {
     /// The message that the ack names.
     pub message: Option<MessageNo>,
-    /// Members who miss it, each by the aliases under which the named groups list them.
+    /// Members who miss it, each by the aliases under which the named groups list them; by none where these do not show it to the sender.
     pub full: Vec<BTreeSet<String>>,
     /// A `result` comes in place of the ack.
     pub result: Option<Listing>,

@@ -379,6 +379,7 @@ impl Run<'_> {
                     | ["id", "msgid", "op", "posted"]
                     | ["full", "id", "msgid", "op", "posted"]
                     | ["full", "fullmore", "id", "msgid", "op", "posted"]
+                    | ["fullmore", "id", "msgid", "op", "posted"]
             );
             if !known {
                 return Err("an ack has id, and msgid with posted (and full, and fullmore), or error".into());
