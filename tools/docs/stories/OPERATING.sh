@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# What the blocks of docs/OPERATING.md take for granted, in their order: a site of two members, on the machine of
+# tools/docs/operating. The first line that fails ends it.
+
+: "${scratch:?is set by tools/docs/blocks}"
+alice=(tmtp)
+bob=(tmtp --profile bob)
+
+# What the last block said.
+said() { cat "$scratch/said"; }
+
+eventually() {
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        if "$@" >/dev/null 2>&1; then return; fi
+        sleep 0.1
+    done
+    "$@"
+}
+
+serves() { [ "$(systemctl is-active mnm)" = active ] && "${bob[@]}" whoami; }
+
+a_download() {
+    cp /srv/first.deb "mnm_$(dpkg-deb -f /srv/first.deb Version)_amd64.deb"
+}
+
+two_members() {
+    local code
+    code=$(mnm invite --uses 2 --json | sed 's/.*"code":"\([^"]*\)".*/\1/')
+    "${alice[@]}" register =relay.example:443 --invite "$code" --alias "alice liddell"
+    "${bob[@]}" register =relay.example:443 --invite "$code" --alias "bob the builder"
+    "${bob[@]}" ping "alice liddell" "May I have the report?"
+    "${alice[@]}" recv --count 1 | grep "bob the builder: May I have the report?"
+}
+
+a_class() {
+    mnm ctl status | grep "register: closed"
+    mnm ctl register invite
+    # What makes the group.
+    "${alice[@]}" invite "all of class 4" "bob the builder"
+}
+
+her_new_phone() {
+    local uid nodeid
+    uid=$(said | sed -n 's/^uid: //p' | tail -1)
+    nodeid=$(said | sed -n 's/^nodeid: //p')
+    if "${alice[@]}" whoami; then return 1; fi
+    rm -r ~/.config/tmtp/default
+    # As the text says.
+    TMTP_NODE=$nodeid tmtp login =relay.example:443 --uid "$uid"
+    "${alice[@]}" whoami
+}
+
+is_stopped() { [ "$(systemctl is-active mnm)" = inactive ]; }
+
+# It was drained.
+the_relay_is_started_again() {
+    eventually is_stopped
+    systemctl start mnm
+    serves
+}
+
+# A certificate as such clients keep it: links to what root alone can read.
+an_acme_client() {
+    local name=relay.example at=/etc/letsencrypt
+    mkdir -p $at/live/$name $at/archive/$name
+    chmod 700 $at/live $at/archive
+    cp /var/lib/private/mnm/mnm.crt $at/archive/$name/fullchain1.pem
+    cp /var/lib/private/mnm/mnm.key $at/archive/$name/privkey1.pem
+    chown root: $at/archive/$name/*
+    chmod 644 $at/archive/$name/fullchain1.pem
+    chmod 600 $at/archive/$name/privkey1.pem
+    ln -s ../../archive/$name/fullchain1.pem $at/live/$name/fullchain.pem
+    ln -s ../../archive/$name/privkey1.pem $at/live/$name/privkey.pem
+}
+
+somebody_comes() {
+    grep -q /etc/letsencrypt/live/relay.example/privkey.pem /etc/mnm/mnm.conf
+    serves
+}
+
+a_place_for_backups() {
+    mkdir /backups
+    "${bob[@]}" send "alice liddell" -m "From before the backup." || "${bob[@]}" who
+}
+
+the_restored_relay_serves() {
+    serves
+    "${alice[@]}" whoami
+}
+
+# Another machine: this one without the relay and what it left, but the package.
+on_the_new_machine() {
+    mkdir /root/copied
+    cp -r /var/backups/moving /etc/mnm/mnm.conf /root/copied/
+    cd /root/copied || return
+    dpkg -P mnm
+    [ ! -e /var/lib/private/mnm ]
+    dpkg -i /srv/first.deb
+    systemctl is-active mnm
+}
+
+# One octet of the log's first records.
+rot() {
+    local segment
+    segment=$(find "$1" -maxdepth 1 -name '*.seg' | sort | head -1)
+    printf '\377\377\377\377' | dd of="$segment" bs=1 seek=300 conv=notrunc
+}
+
+a_damaged_copy() {
+    serves
+    mnm backup --to ./data
+    rot ./data
+}
+
+a_disk_that_rots() {
+    mnm verify --data ./data
+    systemctl stop mnm
+    rot /var/lib/private/mnm
+    systemctl start mnm || true
+    [ "$(systemctl show -P ExecMainStatus mnm)" = 3 ]
+}
+
+last() {
+    systemctl is-active mnm
+}
