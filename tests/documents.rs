@@ -86,10 +86,9 @@ fn every_shell_block_is_run_or_says_why_not() {
         let run = blocks::RUN.iter().find(|(name, _)| name == path);
         let read = |name: &str| fs::read_to_string(root().join(name)).ok();
         complaints.extend(blocks::complaints(path, document, run.is_some(), &blocks::story(path), read));
-        if let Some((_, by)) = run {
-            if !does(by, &["tools/docs/blocks", path]) || *by != ".ci/run" && !does(".ci/run", &[by]) {
-                complaints.push(format!("{by} does not run the blocks of {path}, or is not run by CI"));
-            }
+        let is_run = |by: &str| does(by, &["tools/docs/blocks", path]) && (by == ".ci/run" || does(".ci/run", &[by]));
+        if let Some((_, by)) = run.filter(|(_, by)| !is_run(by)) {
+            complaints.push(format!("{by} does not run the blocks of {path}, or is not run by CI"));
         }
     }
     none(complaints);
@@ -111,6 +110,52 @@ fn the_script_that_runs_blocks_sees_all_of_them() {
             })
             .collect();
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+}
+
+/// What the script says of a document with these blocks, and whether it is content.
+fn typed(document: &str) -> (bool, String) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("A.md"), document).unwrap();
+    let mut script = Command::new(root().join("tools/docs/blocks"));
+    let output = script.args(["--here", "A.md"]).current_dir(directory.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "all is said in one place");
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn blocks_are_typed_until_one_fails() {
+    let block = |mark: &str, text: &str| format!("Words\n\n{mark}\n```sh\n{text}\n```\n\n");
+    let all = [
+        block("", "x=1 && echo said  # and more\n\ncat <<EOF\nlines\nEOF"),
+        block("<!-- not run in CI: it would fail -->", "exit 1"),
+        block("<!-- run by .ci/run -->", "exit 1"),
+        block("<!-- run: with exit status 3 -->", "[ $x = 1 ] && exit 3"),
+        block("<!-- run: in the background until \"here\" -->", "sh -c 'echo here; exec sleep 1000'"),
+        block("", "[ $x = 1 ]"),
+    ];
+    let (content, told) = typed(&all.concat());
+    assert!(
+        content && told.starts_with("A.md:5: x=1 && echo said  # and more\n") && told.ends_with("A.md: all blocks are run\n"),
+        "{told}"
+    );
+    for (bad, why) in [
+        (block("", "true\nls /nowhere\ntrue"), "A.md:6: ends with status 2: ls /nowhere\n  | ls: "),
+        (block("", "echo said\nfalse && true\ntrue"), "A.md:6: ends with status 1: false && true\n  | said\n"),
+        (block("", "false | cat"), "A.md:5: ends with status 1: false | cat\n"),
+        (block("", "echo $nothing"), "A.md:4: the shell ends here\n"),
+        (block("<!-- run: with exit status 3 -->", "exit 4"), "A.md:5: ends with status 4, and not 3\n"),
+        (block("<!-- run: with exit status 3 -->", "true"), "A.md:5: ends with status 0, and not 3\n"),
+        (block("<!-- run: in the background until \"here\" -->", "echo gone"), "A.md:5: never says \"here\": echo gone\n  | gone\n"),
+        (
+            block("<!-- run: in the background until \"here\" -->", "sh -c 'trap \"exit 3\" INT; echo here; while :; do sleep 0.05; done'"),
+            "A.md: what ran in the background ends with status 3\n",
+        ),
+        (block("", "exit 0") + &block("", "true"), "A.md:4: the shell ends here\n"),
+        (block("", "if true"), "A.md:4: the shell ends here\n  | "),
+    ] {
+        let (content, told) = typed(&bad);
+        assert!(!content && told.contains(why), "{bad}: {told}");
     }
 }
 
