@@ -4,7 +4,8 @@
 //!
 //! - none: it is run, in the document's order, and must end with 0;
 //! - `run: after NAME; in the background until "WORDS"; with exit status N`, any of these: NAME is a function of
-//!   `tools/docs/stories/DOCUMENT.sh`, which makes what the block takes for granted; what runs in the background is stopped at the end;
+//!   `tools/docs/stories/DOCUMENT.sh`, which makes what the block takes for granted; what runs in the background is stopped at the end,
+//!   and is waited for until it says WORDS, if there are any;
 //! - `run by PATH`: something else runs it, and has its commands in it;
 //! - `worked example: run`, in ARCHITECTURE.md: `tools/docs/worked-example` runs it, in a tree with the example in it;
 //! - `not run in CI: REASON`.
@@ -25,7 +26,8 @@ pub(crate) enum How<'a> {
 }
 
 /// The documents that [`tools/docs/blocks`](self) is let loose upon, and what lets it.
-pub(crate) const RUN: &[(&str, &str)] = &[("README.md", ".ci/run"), ("docs/OPERATING.md", "tools/docs/operating")];
+pub(crate) const RUN: &[(&str, &str)] =
+    &[("README.md", ".ci/run"), ("docs/OPERATING.md", "tools/docs/operating"), ("docs/TMTP.md", "tools/docs/operating")];
 
 pub(crate) fn shell(document: &Document) -> impl Iterator<Item = &Block> {
     document.blocks.iter().filter(|block| matches!(block.language.as_str(), "sh" | "bash" | "shell" | "console"))
@@ -49,7 +51,7 @@ pub(crate) fn how(mark: Option<&str>) -> Result<How<'_>, String> {
         let quoted = clause.strip_prefix("in the background until \"").and_then(|rest| rest.strip_suffix('"'));
         if let Some(name) = clause.strip_prefix("after ") {
             after = Some(name);
-        } else if quoted.is_some_and(|words| !words.is_empty()) {
+        } else if clause == "in the background" || quoted.is_some_and(|words| !words.is_empty()) {
             background = true;
         } else if clause.strip_prefix("with exit status ").and_then(|status| status.parse::<u8>().ok()).is_none() {
             return Err(format!("\"{clause}\" says nothing that is known about how to run it"));
