@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# What the README's blocks take for granted.
+
+: "${scratch:?is set by tools/docs/blocks}"
+
+first() {
+    # That `tmtp` is installed, for which the README gives the command.
+    PATH=$CARGO_TARGET_DIR/release:$PATH
+}
+
+a_report() {
+    head -c 48213 /dev/urandom >report.pdf
+}
+
+last() {
+    cmp report.pdf inbox/*-report.pdf
+    grep -q "<svg" report/index.html
+    # CI does this nowhere else.
+    grep -q "^cargo run --release -p simulate -- --seeds 0\.\." "$scratch/script"
+}
