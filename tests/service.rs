@@ -212,8 +212,8 @@ fn a_certificate_is_swapped_under_load_and_no_link_is_dropped() {
         done.store(true, Ordering::Relaxed);
         assert!(load.join().expect("no link is dropped") > 10);
     });
-    let log = site.log();
-    assert!(!log.contains("SIGHUP") && log.contains("renewed, good until"), "{log}");
+    assert!(site.log_says("renewed, good until", PATIENCE), "{}", site.log());
+    assert!(!site.log().contains("SIGHUP"), "{}", site.log());
     site.end(Stop::Clean).unwrap();
 }
 
