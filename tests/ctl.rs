@@ -530,7 +530,7 @@ fn links_are_listed_as_the_log_names_them_and_kicked() {
 #[test]
 fn who_says_nothing_is_listed_and_kicked_too() {
     // Time enough on a slow machine: else the relay would end it by itself.
-    let site = start(&json!({"limits": {"login_timeout_s": 60}}));
+    let mut site = start(&json!({"limits": {"login_timeout_s": 60}}));
     let mut stranger = std::net::TcpStream::connect(site.address()).unwrap();
     stranger.set_read_timeout(Some(PATIENCE)).unwrap();
     let found = (0..100_000).find_map(|_| {
