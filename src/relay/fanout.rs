@@ -3,10 +3,10 @@
 //! A user whose queue is full misses what comes to them as one of many, and is told of it later; nobody else notices. What
 //! names the user is refused before it comes here. News of one's own account is queued in any case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cx::Cx;
-use crate::base::{NodeNo, UserNo};
+use crate::base::{GroupNo, NodeNo, UserNo};
 use crate::limits::FULL_NAMED_MAX;
 use crate::wire::reply::Full;
 
@@ -14,6 +14,14 @@ use crate::wire::reply::Full;
 pub(super) const PER_NODE: u64 = 5;
 /// Octets that a note of a missed message takes, at most.
 pub(super) const PER_MISSED: u64 = 128;
+
+/// How a group lists a member, as far as the sender may know.
+pub(super) enum Listed<'a> {
+    /// By this alias.
+    As(&'a str),
+    /// This group does not show the sender who is in it.
+    Hidden(GroupNo),
+}
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -25,14 +33,17 @@ pub(super) struct Fanout {
     pub(super) held: Vec<NodeNo>,
     /// Users who miss it.
     pub(super) missed: Vec<UserNo>,
-    /// Those of them who miss it as members of a group, as it lists them; `None` where the sender may not see who is in it.
-    told: BTreeMap<UserNo, Option<String>>,
+    /// Those of them who miss it as members of a group, as it lists them.
+    named: BTreeMap<UserNo, String>,
+    /// The same for groups that do not show the sender who is in them. Apart, and by group: were somebody counted once who is
+    /// in another group as well, the sum would tell who is in this one.
+    hidden: BTreeSet<(GroupNo, UserNo)>,
 }
 
 impl Fanout {
     /// Nobody yet.
     pub(super) fn new(from: UserNo) -> Fanout {
-        Fanout { from, nodes: Vec::new(), held: Vec::new(), missed: Vec::new(), told: BTreeMap::new() }
+        Fanout { from, nodes: Vec::new(), held: Vec::new(), missed: Vec::new(), named: BTreeMap::new(), hidden: BTreeSet::new() }
     }
 
     /// All nodes of a user, whatever waits for them.
@@ -78,33 +89,36 @@ impl Fanout {
         }
     }
 
-    /// A member of a group, listed so; `None` if the sender may not see that.
-    pub(super) fn add_member(&mut self, cx: &Cx<'_>, user: UserNo, alias: Option<&str>) {
+    /// A member of a group.
+    pub(super) fn add_member(&mut self, cx: &Cx<'_>, user: UserNo, listed: &Listed<'_>) {
         if !self.add_if_fits(cx, user, None) {
             self.missed.push(user);
-            self.tell(user, alias);
+            self.tell(user, listed);
         }
     }
 
     /// A member who does not want to hear of the sender, and of whom the sender would be told if that were not so.
-    pub(super) fn pretend(&mut self, cx: &Cx<'_>, user: UserNo, alias: Option<&str>) {
+    pub(super) fn pretend(&mut self, cx: &Cx<'_>, user: UserNo, listed: &Listed<'_>) {
         if cx.is_full(user) {
-            self.tell(user, alias);
+            self.tell(user, listed);
         }
     }
 
-    /// Of several groups the first that may be seen gives the name.
-    fn tell(&mut self, user: UserNo, alias: Option<&str>) {
-        let told = self.told.entry(user).or_default();
-        if told.is_none() {
-            *told = alias.map(str::to_owned);
+    fn tell(&mut self, user: UserNo, listed: &Listed<'_>) {
+        match *listed {
+            Listed::As(alias) => {
+                self.named.entry(user).or_insert_with(|| alias.to_owned());
+            }
+            Listed::Hidden(group) => {
+                self.hidden.insert((group, user));
+            }
         }
     }
 
     /// Everybody who joined a group.
     pub(super) fn add_joined(&mut self, cx: &Cx<'_>, group: &crate::ledger::Group) {
         for (user, member) in group.joined() {
-            self.add_member(cx, user, Some(&member.alias));
+            self.add_member(cx, user, &Listed::As(&member.alias));
         }
     }
 
@@ -113,9 +127,10 @@ impl Fanout {
         self.nodes.extend_from_slice(&other.nodes);
         self.held.extend_from_slice(&other.held);
         self.missed.extend_from_slice(&other.missed);
-        for (user, alias) in &other.told {
-            self.tell(*user, alias.as_deref());
+        for (user, alias) in &other.named {
+            self.named.entry(*user).or_insert_with(|| alias.clone());
         }
+        self.hidden.extend(&other.hidden);
     }
 
     /// Names each once, in rising order.
@@ -133,13 +148,12 @@ impl Fanout {
         /// Octets of names, as escaped as they can be.
         const BYTES_MAX: usize = 40_000;
         let mut octets = 0;
-        let fits = |alias: &&str| {
+        let fits = |alias: &&String| {
             octets += alias.len() * 6 + 3;
             octets <= BYTES_MAX
         };
-        let aliases = self.told.values().filter_map(Option::as_deref);
-        let named: Vec<String> = aliases.take(FULL_NAMED_MAX).take_while(fits).map(str::to_owned).collect();
-        let more = (self.told.len() - named.len()) as u64;
+        let named: Vec<String> = self.named.values().take(FULL_NAMED_MAX).take_while(fits).cloned().collect();
+        let more = (self.named.len() - named.len() + self.hidden.len()) as u64;
         Full { named, more }
     }
 

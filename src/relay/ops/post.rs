@@ -8,7 +8,7 @@ use crate::ledger::Group;
 use crate::limits::FANOUT_MAX;
 use crate::record::{Lane, Payload, Standing, Who};
 use crate::relay::cx::{Cx, Me};
-use crate::relay::fanout::Fanout;
+use crate::relay::fanout::{Fanout, Listed};
 use crate::wire::reply::Message;
 use crate::wire::{Body, Recipient};
 
@@ -49,11 +49,11 @@ pub(super) fn resolve(cx: &mut Cx<'_>, me: Me, to: &[Recipient<'_>]) -> Result<F
                 if Some(user) == except {
                     continue;
                 }
-                let alias = shows.then_some(&*member.alias);
+                let listed = if shows { Listed::As(&member.alias) } else { Listed::Hidden(group.no()) };
                 if cx.ledger.blocks(user, me.user) {
-                    nodes.pretend(cx, user, alias);
+                    nodes.pretend(cx, user, &listed);
                 } else {
-                    nodes.add_member(cx, user, alias);
+                    nodes.add_member(cx, user, &listed);
                 }
             }
         }

@@ -51,8 +51,10 @@ impl Fan {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Named {
     fan: Fan,
-    /// Members of groups, and the aliases under which those of these list them that show the sender who is in them.
+    /// Members of groups, and the aliases under which these list them.
     members: BTreeMap<UserNo, BTreeSet<String>>,
+    /// The same for groups that do not show the sender who is in them.
+    hidden: BTreeSet<(String, UserNo)>,
     /// Those of them who have blocked the sender, and whose queue is full: they are told of like the others.
     pretended: BTreeSet<UserNo>,
 }
@@ -61,7 +63,8 @@ impl Named {
     /// The aliases of those who miss it, and of those of whom that is said.
     fn full(self, missing: &BTreeSet<UserNo>) -> Vec<BTreeSet<String>> {
         let told = |user: &UserNo| missing.contains(user) || self.pretended.contains(user);
-        self.members.into_iter().filter(|(user, _)| told(user)).map(|(_, aliases)| aliases).collect()
+        let named = self.members.into_iter().filter(|(user, _)| told(user)).map(|(_, aliases)| aliases);
+        named.chain(self.hidden.iter().filter(|(_, user)| told(user)).map(|_| BTreeSet::new())).collect()
     }
 }
 
@@ -100,6 +103,7 @@ impl Model {
         for (user, aliases) in also.members {
             named.members.entry(user).or_default().extend(aliases);
         }
+        named.hidden.extend(also.hidden);
         named.pretended.extend(also.pretended);
         let (message, mut missing) = self.post(user, json!({ "op": "delivery", "notify": count }), part, &whole);
         let header = json!({ "op": "notify", "postid": format!("id of {message}") });
@@ -129,14 +133,18 @@ impl Model {
                     continue;
                 }
                 if self.blocks(other, user) {
-                    if self.is_full(other) {
-                        named.members.entry(other).or_default().extend(shows.then(|| member.alias.clone()));
-                        named.pretended.insert(other);
+                    if !self.is_full(other) {
+                        continue;
                     }
-                    continue;
+                    named.pretended.insert(other);
+                } else {
+                    named.fan.perhaps.extend(self.nodes_of(other));
                 }
-                named.fan.perhaps.extend(self.nodes_of(other));
-                named.members.entry(other).or_default().extend(shows.then(|| member.alias.clone()));
+                if shows {
+                    named.members.entry(other).or_default().insert(member.alias.clone());
+                } else {
+                    named.hidden.insert((id.clone(), other));
+                }
             }
         }
         Refusal::first(&troubles).map(|()| named)

@@ -14,7 +14,8 @@ pub type Outcome = Result<Done, Refusal>;
 pub struct Done {
     /// The message that the ack names.
     pub message: Option<MessageNo>,
-    /// Members who miss it, each by the aliases under which the named groups list them; by none where these do not show it to the sender.
+    /// Members who miss it, each by the aliases under which the named groups list them; and one without aliases for each
+    /// who misses it in a group that does not show the sender who is in it.
     pub full: Vec<BTreeSet<String>>,
     /// A `result` comes in place of the ack.
     pub result: Option<Listing>,
