@@ -118,7 +118,7 @@ fn typed(document: &str) -> (bool, String) {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("A.md"), document).unwrap();
     let mut script = Command::new(root().join("tools/docs/blocks"));
-    let output = script.args(["--here", "A.md"]).current_dir(directory.path()).output().unwrap();
+    let output = script.args(["--here", "A.md"]).current_dir(directory.path()).env("LC_ALL", "C").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "all is said in one place");
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
 }
@@ -140,7 +140,7 @@ fn blocks_are_typed_until_one_fails() {
         "{told}"
     );
     for (bad, why) in [
-        (block("", "true\nls /nowhere\ntrue"), "A.md:6: ends with status 2: ls /nowhere\n  | ls: "),
+        (block("", "true\nsh -c 'echo oh; exit 2'\ntrue"), "A.md:6: ends with status 2: sh -c 'echo oh; exit 2'\n  | oh\n"),
         (block("", "echo said\nfalse && true\ntrue"), "A.md:6: ends with status 1: false && true\n  | said\n"),
         (block("", "false | cat"), "A.md:5: ends with status 1: false | cat\n"),
         (block("", "echo $nothing"), "A.md:4: the shell ends here\n"),
@@ -148,7 +148,10 @@ fn blocks_are_typed_until_one_fails() {
         (block("<!-- run: with exit status 3 -->", "true"), "A.md:5: ends with status 0, and not 3\n"),
         (block("<!-- run: in the background until \"here\" -->", "echo gone"), "A.md:5: never says \"here\": echo gone\n  | gone\n"),
         (
-            block("<!-- run: in the background until \"here\" -->", "sh -c 'trap \"exit 3\" INT; echo here; while :; do sleep 0.05; done'"),
+            block(
+                "<!-- run: in the background until \"here\" -->",
+                "sh -c 'trap \"exit 3\" TERM; echo here; while :; do sleep 0.05; done'",
+            ),
             "A.md: what ran in the background ends with status 3\n",
         ),
         (block("", "exit 0") + &block("", "true"), "A.md:4: the shell ends here\n"),

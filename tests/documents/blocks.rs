@@ -90,12 +90,17 @@ fn check(block: &Block, run: bool, story: &BTreeSet<String>, read: &impl Fn(&str
         How::Run { .. } => Ok(()),
         How::By(other) => {
             let text = read(other).ok_or_else(|| format!("{other}, which should run it, is not there"))?;
-            match commands(block).find(|command| !text.contains(command)) {
+            match commands(block).find(|command| !does(&text, command)) {
                 Some(command) => Err(format!("{other} should run it, and does not have: {command}")),
                 None => Ok(()),
             }
         }
     }
+}
+
+/// Whether a line of a script is this command and nothing else.
+fn does(script: &str, command: &str) -> bool {
+    script.lines().any(|line| line.trim() == command)
 }
 
 /// The commands of a block, a line each, without comments.
@@ -115,7 +120,9 @@ pub(crate) fn story(path: &str) -> BTreeSet<String> {
 fn marks_are_understood_and_mistakes_told() {
     let check = |text: &str, run: bool| {
         let story = BTreeSet::from(["a_lost_phone".to_owned()]);
-        let read = |path: &str| (path == ".ci/run").then(|| "cargo test --workspace --no-run".to_owned());
+        let read = |path: &str| {
+            (path == ".ci/run").then(|| "echo cargo test\n  cargo test --workspace\n# cargo doc\ncargo build --release".to_owned())
+        };
         complaints("README.md", &Document::read(text), run, &story, read)
     };
     let block = |mark: &str, text: &str| format!("{mark}\n```sh\n{text}\n```\n");
@@ -141,7 +148,9 @@ fn marks_are_understood_and_mistakes_told() {
         (block("<!-- run: in the background until \"ready\" -->", "mnm\nls"), true, "only one command"),
         (block("<!-- run: with exit status many -->", "ls"), true, "says nothing"),
         (block("<!-- run by .ci/walk -->", "ls"), true, ".ci/walk, which should run it, is not there"),
-        (block("<!-- run by .ci/run -->", "cargo test --workspaces"), true, ".ci/run should run it, and does not have: cargo test"),
+        (block("<!-- run by .ci/run -->", "cargo test"), true, ".ci/run should run it, and does not have: cargo test"),
+        (block("<!-- run by .ci/run -->", "cargo doc"), true, ".ci/run should run it, and does not have: cargo doc"),
+        (block("<!-- run by .ci/run -->", "cargo build"), true, ".ci/run should run it, and does not have: cargo build"),
         ("```bash\nls\n```".to_owned(), true, "a shell block is called sh here, not bash"),
     ] {
         let found = check(&bad, run);

@@ -35,10 +35,12 @@ outside() {
     said=$(mktemp -d)
     trap 'rm -rf "$said"' EXIT
     touch "$said/log"
+    local status=0
     timeout -s KILL "$patience" unshare --mount --net --pid --ipc --uts --cgroup --fork --kill-child --propagation private \
-        bash "$program" --inside "$(realpath "$deb")" "$said/log" >"$said/console" 2>&1 || true
+        bash "$program" --inside "$(realpath "$deb")" "$said/log" >"$said/console" 2>&1 || status=$?
     [ -s "$said/log" ] || skip "systemd does not come up in namespaces here: $(tail -n 1 "$said/console")"
     cat "$said/log"
+    [ "$status" != 137 ] || echo "$what: ended after $patience s, which are too few"
     [ "$(tail -n 1 "$said/log")" = "  all is well" ] || exit 1
 }
 

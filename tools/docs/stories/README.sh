@@ -12,6 +12,13 @@ a_report() {
     head -c 48213 /dev/urandom >report.pdf
 }
 
+# What the document shows below those five lines.
+the_session() {
+    sed '1,/^tmtp --profile bob recv/d' "${document:?}" | sed -n '/^```text/,/^```/{/^```/!p}' >"$scratch/captured"
+    [ -s "$scratch/captured" ]
+    diff <(shape <"$scratch/captured") <(shape <"$scratch/said")
+}
+
 last() {
     cmp report.pdf inbox/*-report.pdf
     grep -q "<svg" report/index.html
