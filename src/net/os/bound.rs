@@ -2,14 +2,15 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use rustix::fs::{Access, Mode};
+use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_PROBES, KEEPALIVE_STEP, TCP_PATIENCE};
@@ -189,20 +190,39 @@ pub enum WebBound {
     Local(LocalBound),
 }
 
-/// Listens on a socket that it makes with this mode.
+/// Listens on a socket that it makes with this mode. If that fails there is no file.
 ///
 /// Narrowed afterwards, a file's mode would let others in for a moment; so the socket has it before it gets a name (Linux makes the file
 /// with that, and without what the process's mask takes away). The mask could do the same, but it is the whole process's, and in
 /// a program that contains the relay other threads make files meanwhile.
 fn listen_in_file(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
+    // Where it cannot be had so, it is set below.
+    let _ = rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode));
     net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    if fs::symlink_metadata(path)?.permissions().mode() & 0o777 != mode {
-        fs::set_permissions(path, Permissions::from_mode(mode))?;
-    }
+    let file = SocketFile(path.to_path_buf());
+    ensure_mode(path, mode)?;
     net::listen(&socket, BACKLOG)?;
+    // Whoever has the listener says what becomes of it.
+    mem::forget(file);
     Ok(UnixListener::from(socket))
+}
+
+/// Gives the socket that is there its mode, if it has another. Somebody who may write to its directory can have put a link in its
+/// place meanwhile: what that leads to stays as it is.
+fn ensure_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = rustix::fs::fstat(&file)?.st_mode;
+    if !FileType::from_raw_mode(found).is_socket() {
+        return Err(io::Error::new(ErrorKind::AddrInUse, "the socket was replaced as it was made"));
+    }
+    if found & 0o777 == mode {
+        return Ok(());
+    }
+    // A descriptor that was opened so can be changed by this name only.
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let failed = |error| io::Error::other(format!("the socket's mode cannot be set by {name}: {error}"));
+    fs::set_permissions(&name, Permissions::from_mode(mode)).map_err(failed)
 }
 
 #[cfg(test)]
@@ -234,6 +254,23 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
             std::os::unix::net::UnixStream::connect(&path).unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_put_in_a_socket_s_place_keeps_its_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let [file, link, socket] = ["file", "link", "socket"].map(|name| directory.path().join(name));
+        fs::write(&file, "somebody's").unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (place, other) in [(&file, &file), (&link, &socket)] {
+            fs::set_permissions(other, Permissions::from_mode(0o600)).unwrap();
+            assert_eq!(ensure_mode(place, 0o666).unwrap_err().kind(), ErrorKind::AddrInUse);
+            assert_eq!(mode(other), 0o600);
+        }
+        ensure_mode(&socket, 0o666).unwrap();
+        assert_eq!(mode(&socket), 0o666);
     }
 
     #[test]
