@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mnm::base::{NodeNo, Seq};
 use mnm::record::{Lane, Mark, MessageRecord, Payload, Record};
-use mnm::store::{Directory, verify};
+use mnm::store::{self, Directory, verify};
 
 /// Prints what is in a relay's log.
 #[derive(Parser, Debug)]
@@ -22,6 +22,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    store::end_when_unreadable();
     let options = Options::parse();
     let out = &mut BufWriter::new(io::stdout().lock());
     let mut enough = false;
