@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use common::member::{Account, Member};
 use common::site::{Link, Received};
-use mnm::config::{CertificatePaths, Config, Limits, Listen, Metrics, MetricsPlace};
+use mnm::config::{AuthBy, CertificatePaths, Config, Limits, Listen, Metrics, MetricsPlace, Names};
 use mnm::embed::{Failure, Relay, Reply, Request, RunError};
 use mnm::server::Status;
 use mnm::store::StoreError;
@@ -261,7 +261,7 @@ fn what_was_acked_while_it_was_stopped_is_delivered_after_the_next_start() {
         })
         .collect();
     drop(tell);
-    let mut acked: Vec<String> = told.iter().take(200).collect();
+    let mut acked: Vec<String> = (0..200).map(|_| told.recv_timeout(PATIENCE).expect("an ack")).collect();
     relay.stop().expect("it ends well");
     writers.into_iter().for_each(|writer| writer.join().expect("a writer ends when its link does"));
     acked.extend(told);
@@ -367,10 +367,43 @@ fn a_start_that_fails_says_why_and_leaves_nothing_running() {
     let error = refusal(Config { listen: vec![with_certificate], ..quiet(&other) });
     assert!(matches!(error, RunError::Config(_)) && error.to_string().contains("no.crt"), "{error}");
 
+    drop(taken);
+    Relay::start(open(&other)).expect("none of them has kept the directory").stop().expect("it ends well");
+    assert!(relay.is_running(), "who was there first stays");
+}
+
+#[test]
+fn what_a_file_could_not_say_is_refused() {
+    let other = directory();
+    let refusal = |config: Config| Relay::start(config).expect_err("it cannot start");
     let mut plain = loopback();
     plain.tls = false;
+    let scoped: SocketAddr = "[fe80::1%2]:0".parse().expect("an address");
+    let [none, service] = [String::new(), "https://auth.example.org".to_owned()];
+    let authby = |label: String, login: &String| AuthBy {
+        label,
+        login: [login.clone(), none.clone()],
+        token: [service.clone(), none.clone()],
+        keys: None,
+        iss: None,
+        aud: None,
+    };
+    let with_names = |min_chars, reserved| Config { names: Names { min_chars, reserved, ..Names::default() }, ..quiet(&other) };
+    let vouched = |authby| Config { auth_required: true, authby: vec![authby], ..quiet(&other) };
     for (config, words) in [
-        (Config { name: String::new(), ..quiet(&other) }, "name"),
+        (Config { name: String::new(), ..quiet(&other) }, "name is \"\""),
+        (Config { name: "x".repeat(256), ..quiet(&other) }, "expected 1 to 255 octets"),
+        (Config { data: PathBuf::new(), ..quiet(&other) }, "data is \"\", but must not be empty"),
+        (vouched(authby("x".repeat(70_000), &service)), "authby takes 70"),
+        (vouched(authby("a service".into(), &none)), "authby[0].login[0] is \"\""),
+        (with_names(0, vec![]), "names.min_chars is 0"),
+        (with_names(100_000, vec![]), "names.min_chars is 100000"),
+        (with_names(8, vec!["x".into(); 10_001]), "names.reserved lists 10001 names"),
+        (with_names(8, vec!["a\nb".into()]), "names.reserved[0] is \"a\\nb\""),
+        (
+            Config { listen: vec![Listen::at(scoped)], ..quiet(&other) },
+            "listen is \"[fe80::1%2]:0\", an address that holds on one interface",
+        ),
         (Config { limits: Limits { segment_bytes: 4 << 10, ..Limits::default() }, ..quiet(&other) }, "limits.segment_bytes"),
         (Config { limits: Limits { login_timeout: Duration::ZERO, ..Limits::default() }, ..quiet(&other) }, "login_timeout_s"),
         (Config { listen: vec![plain], ..quiet(&other) }, "without TLS"),
@@ -378,9 +411,7 @@ fn a_start_that_fails_says_why_and_leaves_nothing_running() {
         let error = refusal(config).to_string();
         assert!(error.contains(words), "{error}");
     }
-    drop(taken);
-    Relay::start(open(&other)).expect("none of them has kept the directory").stop().expect("it ends well");
-    assert!(relay.is_running(), "who was there first stays");
+    Relay::start(quiet(&other)).expect("none of them has kept the directory").stop().expect("it ends well");
 }
 
 #[test]

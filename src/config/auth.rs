@@ -2,7 +2,9 @@
 //!
 //! Only read here. Whether a token is good is not the configuration's to say, and no key is fetched.
 
-use super::reader::At;
+use serde_json::json;
+
+use super::reader::{At, read_as_in_file};
 use super::{ConfigError, Remark};
 use crate::limits::{HEADER_MAX, NAME_MAX};
 
@@ -29,7 +31,7 @@ pub struct AuthBy {
 impl AuthBy {
     /// What clients are told of the service.
     pub fn greeting(&self) -> serde_json::Value {
-        serde_json::json!({ "label": self.label, "login": self.login, "token": self.token })
+        json!({ "label": self.label, "login": self.login, "token": self.token })
     }
 
     pub(super) fn read_all(at: &At<'_>) -> Result<Vec<AuthBy>, ConfigError> {
@@ -40,6 +42,13 @@ impl AuthBy {
             return Err(at.error(trouble, format!("expected at most {AUTHBY_BYTES_MAX}")));
         }
         Ok(all)
+    }
+
+    /// What a file could not say is refused to a program too: a greeting must fit its frame.
+    pub(super) fn check(all: &[AuthBy]) -> Result<(), ConfigError> {
+        let told =
+            |by: &AuthBy| json!({ "label": by.label, "login": by.login, "token": by.token, "keys": by.keys, "iss": by.iss, "aud": by.aud });
+        read_as_in_file("authby", &all.iter().map(told).collect(), AuthBy::read_all)
     }
 
     fn read(at: &At<'_>) -> Result<AuthBy, ConfigError> {

@@ -3,13 +3,12 @@
 //! Defaults and reasons are in [`crate::limits`]; what is missing here is fixed by the contract or by the house.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::ConfigError;
-use super::error::{PROGRAM, in_program};
-use super::node::Node;
-use super::reader::{At, Fields};
+use super::reader::{At, Fields, read_as_in_file};
 use crate::limits;
 
 /// A window is kept per logged-in node; this many entries are some hundred KiB.
@@ -148,15 +147,12 @@ impl Limits {
         Ok(read)
     }
 
-    /// Reads them as if they stood in a file: there is one place that knows the ranges.
+    /// What a file could not say is refused to a program too.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let given = self.entries().into_iter().filter(|(_, value, _)| value != NOT_GIVEN);
-        let fields: Vec<String> = given.map(|(key, value, _)| format!("\"{}\": {value}", key.trim_start_matches("limits."))).collect();
-        let (file, text) = (Path::new(PROGRAM), format!("{{\"limits\": {{{}}}}}", fields.join(", ")));
-        let document = Node::parse(&text, file)?;
-        let read = At::root(file, &text, &document).fields()?.get("limits").as_ref().map(Limits::read).transpose();
-        // There is but one line, and nobody has written it.
-        read.map(|_| ()).map_err(|error| in_program(error.trouble().trim_start_matches("line 1: "), error.cure()))
+        let number = |text: &str| text.parse().map_or_else(|_| text.into(), Value::Number);
+        let fields = given.map(|(key, value, _)| (key.trim_start_matches("limits.").to_owned(), number(&value)));
+        read_as_in_file("limits", &fields.collect::<serde_json::Map<_, _>>().into(), Limits::read)
     }
 
     /// Every limit with its full key and its value as text, and whether it can be changed while the relay runs.

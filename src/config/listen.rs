@@ -64,7 +64,8 @@ impl Default for Listen {
 
 impl Listen {
     /// An address of the Internet, for a program that contains the relay. Port 0 lets the system choose. TLS, with a certificate that the
-    /// relay makes itself unless [`certificate`](Self::certificate) is set.
+    /// relay makes itself unless [`certificate`](Self::certificate) is set. An IPv6 address with a scope (`fe80::1%2`) is refused by
+    /// [`Config::check`](super::Config::check), as it is in a file.
     ///
     /// ```
     /// use mnm::config::Listen;
@@ -76,7 +77,12 @@ impl Listen {
     /// ```
     pub fn at(address: impl Into<SocketAddr>) -> Listen {
         let address = address.into();
-        Listen { host: address.ip().to_string(), port: address.port(), said: by_program(), ..Listen::default() }
+        let host = match address {
+            // Kept, so that it can be refused.
+            SocketAddr::V6(six) if six.scope_id() != 0 => format!("{}%{}", six.ip(), six.scope_id()),
+            _ => address.ip().to_string(),
+        };
+        Listen { host, port: address.port(), said: by_program(), ..Listen::default() }
     }
 
     /// A socket in the file system, of at most 107 octets; the same. Set [`tls`](Self::tls) to false where it is not wanted.
@@ -86,10 +92,14 @@ impl Listen {
 
     /// What a file could not say is refused to a program too.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if self.tls || self.unix.is_some() {
+        if self.unix.is_some() {
             return Ok(());
         }
-        Err(in_program(format!("listen is {}, without TLS", self.address()), PLAIN_CURE))
+        if !self.tls {
+            return Err(in_program(format!("listen is {}, without TLS", self.address()), PLAIN_CURE));
+        }
+        let wrong = |trouble| in_program(format!("listen {trouble}"), format!("expected {FORM}"));
+        split(&self.address()).map(|_| ()).map_err(wrong)
     }
 
     /// Reads `--listen ADDR`.
@@ -271,6 +281,7 @@ fn split(text: &str) -> Result<(String, u16), String> {
     let Some((host, port)) = text.rsplit_once(':') else { return Err(format!("is {text:?}, without a port")) };
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let well_formed = match in_brackets {
+        Some(inner) if inner.contains('%') => return Err(format!("is {text:?}, an address that holds on one interface only (%)")),
         Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
         None if host.contains(':') => return Err(format!("is {text:?}, an IPv6 address without its brackets")),
         None => host.is_empty() || host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')),
@@ -310,6 +321,7 @@ mod tests {
             ("::1:443", "brackets"),
             ("[relay]:443", "neither a name nor an address"),
             ("*:443", "neither a name nor an address"),
+            ("[fe80::1%2]:443", "one interface only"),
             ("https://relay:443", "without a scheme"),
             ("relay:", "port is not"),
             ("relay:+1", "port is not"),

@@ -1,6 +1,8 @@
 //! Who may join, and under which names.
 
-use super::reader::At;
+use serde_json::json;
+
+use super::reader::{At, read_as_in_file};
 use super::{Config, ConfigError, Listen, Remark, node};
 use crate::limits::{NAME_MAX, NAME_MIN_CHARS, RESERVED_NAMES};
 
@@ -67,6 +69,12 @@ impl Names {
             reserved: reserved.unwrap_or(standard.reserved),
             lookalikes: lookalikes.unwrap_or(standard.lookalikes),
         })
+    }
+
+    /// What a file could not say is refused to a program too.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let Names { min_chars, reserved, lookalikes: _ } = self;
+        read_as_in_file("names", &json!({ "min_chars": min_chars, "reserved": reserved }), Names::read)
     }
 }
 

@@ -35,13 +35,14 @@ pub use metrics::{Metrics, MetricsPlace};
 
 use crate::limits::NAME_MAX;
 use node::Node;
-use reader::At;
+use reader::{At, read_as_in_file};
 
 /// The file that is read when no other is named, in the current directory.
 pub const DEFAULT_FILE: &str = "mnm.conf";
 /// The file that is read where there is none of those: that of the relay which this machine runs as a service.
 pub const SYSTEM_FILE: &str = "/etc/mnm/mnm.conf";
 const DEFAULT_DATA: &str = "./data";
+const DATA: &str = "the path of a directory";
 const SITE_NAME: &str = "expected 1 to 255 octets without control characters";
 const _: () = assert!(NAME_MAX == 255, "what is said is true");
 
@@ -193,7 +194,7 @@ impl Config {
         let standard = Config::default();
 
         let name = fields.get("name").as_ref().map(site_name).transpose()?;
-        let data = fields.get("data").map(|at| at.text("the path of a directory")).transpose()?;
+        let data = fields.get("data").map(|at| at.text(DATA)).transpose()?;
         let listen = fields.get("listen").map(|at| Listen::read_all(&at, base)).transpose()?;
         let auth_required = fields.get("auth").map(|at| at.flag()).transpose()?.unwrap_or_default();
         let authby = fields.get("authby").map(|at| AuthBy::read_all(&at)).transpose()?.unwrap_or_default();
@@ -248,15 +249,15 @@ impl Config {
         Ok(())
     }
 
-    /// Looks over what a program has put together, where a file would have been looked over as it was read: the name, the
-    /// addresses and the limits.
+    /// Looks over what a program has put together, where a file would have been looked over as it was read: all that has a range.
     ///
     /// # Errors
-    /// When a value is out of its range.
+    /// When a value is out of it.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.name.is_empty() || !is_site_name(&self.name) {
-            return Err(error::in_program(format!("name is {}", node::quote(&self.name)), SITE_NAME));
-        }
+        read_as_in_file("name", &self.name.as_str().into(), site_name)?;
+        read_as_in_file("data", &self.data.to_string_lossy().into(), |at| at.text(DATA).map(|_| ()))?;
+        AuthBy::check(&self.authby)?;
+        self.names.check()?;
         self.listen.iter().try_for_each(Listen::check)?;
         self.metrics.iter().try_for_each(Metrics::check)?;
         self.limits.check()

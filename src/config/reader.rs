@@ -12,8 +12,24 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::ConfigError;
+use super::error::{PROGRAM, in_program};
 use super::node::{Key, Node, quote};
+
+/// Reads what a program has put together as if it stood in a file: so there is one place that knows what may be said.
+pub(super) fn read_as_in_file<T>(
+    key: &'static str,
+    value: &Value,
+    read: impl FnOnce(&At<'_>) -> Result<T, ConfigError>,
+) -> Result<(), ConfigError> {
+    let (file, text) = (Path::new(PROGRAM), format!("{{\"{key}\": {value}}}"));
+    let document = Node::parse(&text, file)?;
+    let read = At::root(file, &text, &document).fields()?.get(key).as_ref().map(read).transpose();
+    // There is but one line, and nobody has written it.
+    read.map(|_| ()).map_err(|error| in_program(error.trouble().trim_start_matches("line 1: "), error.cure()))
+}
 
 /// A value and where it stands.
 #[derive(Clone)]
