@@ -137,7 +137,7 @@
 use std::any::Any;
 use std::env;
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -145,9 +145,10 @@ use std::thread::{self, JoinHandle};
 
 use crate::config::{Config, ConfigError};
 use crate::ctl;
+use crate::limits::CONTROL_WAITING;
 use crate::net::{LocalSocket, PeerSocket};
 use crate::server::control::SOCKET;
-use crate::server::{self, Mailbox, Served, Wish};
+use crate::server::{self, Mailbox, Served};
 
 pub use crate::ctl::Failure;
 pub use crate::server::control::{Reply, Request};
@@ -155,6 +156,10 @@ pub use crate::server::{Address, RunError};
 
 /// What the relay's thread is called.
 const THREAD: &str = "mnm";
+
+/// What is said to who asks the relay while many do.
+const CROWD: &str = "64 threads of this program wait for the relay's answer already; try again later";
+const _: () = assert!(CONTROL_WAITING == 64, "what is said is true");
 
 /// A relay that runs in a thread of this process; it ends when this is dropped, at the latest.
 pub struct Relay {
@@ -282,17 +287,18 @@ impl Handle {
     /// [`NotConnected`](io::ErrorKind::NotConnected) if the relay has ended; else the operating system's, when it has no descriptor left.
     pub fn connect(&self) -> io::Result<UnixStream> {
         let (relays, ours) = PeerSocket::pair()?;
-        self.mailbox.post(Wish::Link(relays))?;
+        self.mailbox.serve(relays)?;
         Ok(ours)
     }
 
     /// Has the relay do what its operator may ask for, as `mnm ctl` does, and waits for the answer, at most 30 s for each part of a long
     /// list. What an answer tells is durable. A refusal is an answer, and no error.
     ///
-    /// It needs no control socket in the file system, and counts as one of the eight connections that may be open to that.
+    /// It needs no control socket in the file system, and is one of the eight connections that may be open to that. While there are eight, up
+    /// to 64 threads wait until one of them is free.
     ///
     /// # Errors
-    /// [`Failure::Silent`] if the relay has ended, or ends before it answers.
+    /// [`Failure::Silent`] if the relay has ended, or ends before it answers. [`Failure::Refused`] if as many wait as may.
     pub fn ask(&self, request: &Request) -> Result<Reply, Failure> {
         let unasked = |error: io::Error| {
             Failure::Silent(ConfigError::about_file(
@@ -302,14 +308,17 @@ impl Handle {
             ))
         };
         let (relays, ours) = LocalSocket::pair().map_err(unasked)?;
-        self.mailbox.post(Wish::Operator(relays)).map_err(unasked)?;
+        match self.mailbox.hear(relays) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Failure::Refused(CROWD.to_owned())),
+            done => done.map_err(unasked)?,
+        }
         ctl::converse(ours, &self.data, request)
     }
 
     /// Has the relay end, and does not wait for it: [`Relay::wait`] does. One that has ended stays as it is.
     pub fn stop(&self) {
         // It has ended if it cannot be told.
-        let _ = self.mailbox.post(Wish::Stop);
+        let _ = self.mailbox.stop();
     }
 }
 

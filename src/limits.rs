@@ -104,6 +104,9 @@ pub const LOG_LINES_PER_PERIOD: u32 = 500;
 pub const LOG_PERIOD: Duration = Duration::from_secs(10);
 /// Connections to the control socket at one time; others are told to come again.
 pub const CONTROL_CONNECTIONS: usize = 8;
+/// Threads of a program around the relay that may wait until one of these connections is free: more than such a program has, which
+/// would have them blocked. Each takes two descriptors.
+pub const CONTROL_WAITING: usize = 64;
 /// The longest line that is read from the control socket: sixteen groups, escaped, and much more.
 pub const CONTROL_LINE_MAX: usize = 64 << 10;
 /// An operator's connection that is waited for so long is closed: it may have been forgotten.

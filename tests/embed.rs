@@ -19,7 +19,7 @@ use std::time::Duration;
 use common::member::{Account, Member};
 use common::site::{Link, Received};
 use mnm::config::{AuthBy, CertificatePaths, Config, Limits, Listen, Metrics, MetricsPlace, Names};
-use mnm::embed::{Failure, Relay, Reply, Request, RunError};
+use mnm::embed::{Failure, Handle, Relay, Reply, Request, RunError};
 use mnm::server::Status;
 use mnm::store::StoreError;
 use serde_json::{Value, json};
@@ -226,6 +226,71 @@ fn one_link_too_many_is_closed_and_counted() {
     alice.close();
     until(&relay, "one has left", |status| status.links == 1);
     member(&relay);
+    relay.stop().expect("it ends well");
+}
+
+#[test]
+fn who_leaves_makes_room_for_who_comes_next() {
+    let data = directory();
+    let limits = Limits { links_max: 1, ..patient() };
+    let relay = Relay::start(Config { limits, ..quiet(&data) }).expect("it starts");
+    for n in 0..500 {
+        let mut link = relay.connect().expect("a socket");
+        link.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let sent = link.write_all(br#"0011{"op":0,"id":"1"}"#);
+        assert!(sent.is_ok() && link.read(&mut [0; 1]).is_ok_and(|count| count == 1), "number {n} is turned away");
+    }
+    relay.stop().expect("it ends well");
+}
+
+#[test]
+fn threads_that_ask_one_thing_after_another_are_all_heard() {
+    let data = directory();
+    let relay = Relay::start(quiet(&data)).expect("it starts");
+    let threads: Vec<thread::JoinHandle<()>> = (0..8)
+        .map(|_| {
+            let handle = relay.handle();
+            thread::spawn(move || {
+                for _ in 0..200 {
+                    let reply = handle.ask(&Request::Status {}).expect("an answer");
+                    assert!(matches!(reply, Reply::Status(_)), "{reply:?}");
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("it is heard"));
+    relay.stop().expect("it ends well");
+}
+
+#[test]
+fn more_than_eight_who_ask_at_once_wait_and_only_so_many() {
+    const ASK: usize = 70;
+    const WAIT: usize = 64;
+    let data = directory();
+    let relay = Relay::start(quiet(&data)).expect("it starts");
+    let operators: Vec<UnixStream> = (0..8)
+        .map(|_| {
+            let mut operator = mnm::server::control::call(&data.path().join("data")).expect("it listens");
+            operator.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            operator.write_all(b"{\"command\":\"status\"}\n").expect("a request");
+            operator.read_exact(&mut [0; 1]).expect("an answer");
+            operator
+        })
+        .collect();
+    let (tell, told) = mpsc::channel();
+    for _ in 0..ASK {
+        let (handle, tell): (Handle, _) = (relay.handle(), tell.clone());
+        thread::spawn(move || tell.send(handle.ask(&Request::Status {})));
+    }
+    let mut replies = (0..ASK).map(|_| told.recv_timeout(PATIENCE).expect("nobody waits for good"));
+    for reply in replies.by_ref().take(ASK - WAIT) {
+        let Err(Failure::Refused(sentence)) = reply else { panic!("there is no room: {reply:?}") };
+        assert!(sentence.contains("64 threads"), "{sentence}");
+    }
+    drop(operators);
+    for reply in replies {
+        assert!(matches!(reply, Ok(Reply::Status(_))), "who waited is heard: {reply:?}");
+    }
     relay.stop().expect("it ends well");
 }
 

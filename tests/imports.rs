@@ -17,7 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("cli", &["base", "limits", "record", "config"]),
     ("check", &["base", "limits", "config", "certificate", "store", "server"]),
     ("ctl", &["base", "record", "config", "cli", "store", "server"]),
-    ("embed", &["config", "ctl", "net", "server"]),
+    ("embed", &["limits", "config", "ctl", "net", "server"]),
     ("logging", &["limits", "config"]),
     ("init", &["base", "record", "config", "certificate", "cli", "ctl", "store", "server"]),
     ("progress", &[]),

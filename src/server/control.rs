@@ -2,7 +2,7 @@
 //!
 //! `control.sock` in the data directory, for the relay's own user alone. Each line is a JSON object ([`Request`]), answered by one
 //! line ([`Reply`]), in order; what an answer tells is durable. A program that the relay is a part of speaks the same over a pair of
-//! sockets. It is watched by the loop like any link and has bounds of its own:
+//! sockets, and waits for room where others are told to come again. It is watched by the loop like any link and has bounds of its own:
 //! how many connections, how long a line, how many lines in a turn, how long somebody may think. Whatever goes wrong here ends one
 //! connection, and a relay that cannot make the socket runs without it.
 //!
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use self::talk::{Asked, Heard, Talk};
 use super::Server;
+use super::host::Place;
 use crate::base::Mono;
 use crate::limits::{CONTROL_CONNECTIONS, CONTROL_TURN_LINES, TURN_ACCEPTS_MAX};
 use crate::net::{LocalSocket, Poller, Socket};
@@ -36,6 +37,8 @@ pub(super) struct Control {
     data: Option<PathBuf>,
     /// By slot, the number by which the poller tells of them.
     talks: Vec<Option<Talk<LocalSocket>>>,
+    /// Those from within this process for whom there is no room yet.
+    waiting: VecDeque<(LocalSocket, Place)>,
     /// Somebody may want to connect: look at that time.
     knocked: Option<Mono>,
     tickets: u64,
@@ -57,7 +60,14 @@ impl Control {
             );
         }
         let talks = (0..CONTROL_CONNECTIONS).map(|_| None).collect();
-        Control { data: made.is_ok().then(|| data.to_owned()), talks, knocked: None, tickets: 0, errands: VecDeque::new() }
+        Control {
+            data: made.is_ok().then(|| data.to_owned()),
+            talks,
+            waiting: VecDeque::new(),
+            knocked: None,
+            tickets: 0,
+            errands: VecDeque::new(),
+        }
     }
 
     /// Somebody wants to connect.
@@ -94,6 +104,7 @@ impl Control {
         if self.knocked.is_some_and(|at| at <= now.mono) {
             self.let_in(poller, now);
         }
+        self.let_in_waiting(poller, now);
         Ok(())
     }
 
@@ -153,15 +164,37 @@ impl Control {
         self.knocked = Some(now.mono);
     }
 
-    /// Hears who is connected, if there is room for one more.
-    pub(super) fn admit(&mut self, mut socket: LocalSocket, poller: &mut Poller, now: Now) {
-        let Some(slot) = self.talks.iter().position(Option::is_none) else {
+    fn let_in_waiting(&mut self, poller: &mut Poller, now: Now) {
+        while let Some(slot) = self.vacancy()
+            && let Some((socket, _place)) = self.waiting.pop_front()
+        {
+            self.seat(slot, socket, poller, now);
+        }
+    }
+
+    /// Hears who comes from within this process, as soon as there is room.
+    pub(super) fn welcome(&mut self, socket: LocalSocket, place: Place, poller: &mut Poller, now: Now) {
+        self.waiting.push_back((socket, place));
+        self.let_in_waiting(poller, now);
+    }
+
+    /// Hears who has come through the door, if there is room.
+    fn admit(&mut self, mut socket: LocalSocket, poller: &mut Poller, now: Now) {
+        let Some(slot) = self.vacancy() else {
             let reply =
                 Reply::refused(format!("{CONTROL_CONNECTIONS} connections to the control socket are open already; try again later"));
             // Who does not get it finds the connection closed.
             let _ = socket.write(reply.line().as_bytes());
             return;
         };
+        self.seat(slot, socket, poller, now);
+    }
+
+    fn vacancy(&self) -> Option<usize> {
+        self.talks.iter().position(Option::is_none)
+    }
+
+    fn seat(&mut self, slot: usize, mut socket: LocalSocket, poller: &mut Poller, now: Now) {
         match poller.watch_operator(&mut socket, slot) {
             Ok(()) => self.talks[slot] = Some(Talk::new(socket, now.mono)),
             Err(error) => log::debug!("control socket: a connection cannot be watched: {error}"),

@@ -1,28 +1,52 @@
 //! The program that the relay is a part of, if it is: what that wishes comes through a mailbox, and is one more input of the loop.
 //!
-//! The host's threads post a [`Wish`] and ring the loop's bell; the loop takes a bounded number of wishes in each turn. Whatever was
-//! posted when the loop ends is dropped with it, so who waits at the other end of a socket finds it closed.
+//! The host's threads post a [`Wish`] and ring the loop's bell; the loop takes a bounded number of wishes before each wait, and lets in
+//! who is among them after the turn that follows. What a thread did before it posted, such as to leave another link, the wait has
+//! told by then, so that who leaves makes room for who comes. Whatever was posted when the loop ends is dropped with it, so who waits at
+//! the other end of a socket finds it closed.
+//!
+//! The mailbox has no bound of its own. So many operators may be in it, or wait for room after it, and there is one wish to end; links are
+//! bounded by the process's descriptors, of which each holds two.
 //!
 //! Not here: what a wish means, which is the shell's and the door's.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use crate::base::Mono;
-use crate::limits::TURN_ACCEPTS_MAX;
+use crate::limits::{CONTROL_WAITING, TURN_ACCEPTS_MAX};
 use crate::net::{Bell, LocalSocket, PeerSocket, Poller};
-use crate::relay::Now;
 
 /// What a host wishes of its relay.
 #[derive(Debug)]
-pub enum Wish {
+pub(super) enum Wish {
     /// Serve this client.
     Link(PeerSocket),
-    /// Hear this operator.
-    Operator(LocalSocket),
+    /// Hear this operator, as soon as there is room.
+    Operator(LocalSocket, Place),
     /// End, as the program does when its operator wants it to.
     Stop,
+}
+
+/// A place among the operators who are not heard yet. It is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// `None` if all are taken.
+    fn take(taken: &Arc<AtomicUsize>) -> Option<Place> {
+        let one_more = |count| (count < CONTROL_WAITING).then_some(count + 1);
+        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Place(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where a host puts its wishes, from any thread.
@@ -30,14 +54,42 @@ pub enum Wish {
 pub struct Mailbox {
     wishes: Sender<Wish>,
     bell: Bell,
+    /// The end has been wished.
+    stopped: Arc<AtomicBool>,
+    /// Operators who are not heard yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Mailbox {
-    /// Has the relay look at a wish soon. Nothing waits for that.
+    /// Has a client served soon. Nothing waits for that.
     ///
     /// # Errors
     /// [`ErrorKind::NotConnected`] if the relay has ended; else the operating system's, and then it ends soon.
-    pub fn post(&self, wish: Wish) -> io::Result<()> {
+    pub fn serve(&self, client: PeerSocket) -> io::Result<()> {
+        self.post(Wish::Link(client))
+    }
+
+    /// Has an operator heard as soon as there is room.
+    ///
+    /// # Errors
+    /// As for [`serve`](Self::serve), and [`ErrorKind::WouldBlock`] if [`CONTROL_WAITING`] wait for that already.
+    pub fn hear(&self, operator: LocalSocket) -> io::Result<()> {
+        let place = Place::take(&self.waiting).ok_or(ErrorKind::WouldBlock)?;
+        self.post(Wish::Operator(operator, place))
+    }
+
+    /// Has the relay end soon. It need be said once only.
+    ///
+    /// # Errors
+    /// As for [`serve`](Self::serve).
+    pub fn stop(&self) -> io::Result<()> {
+        if self.stopped.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.post(Wish::Stop)
+    }
+
+    fn post(&self, wish: Wish) -> io::Result<()> {
         let ended = |_| io::Error::new(ErrorKind::NotConnected, "the relay has ended");
         self.wishes.send(wish).map_err(ended)?;
         self.bell.ring()
@@ -69,14 +121,12 @@ pub struct Address {
 pub(super) struct Host {
     /// `None`: this process is the relay and nothing else.
     wishes: Option<Receiver<Wish>>,
-    /// More may be there than one turn takes.
-    look_at: Option<Mono>,
 }
 
 impl Host {
     /// Nobody.
     pub(super) fn none() -> Host {
-        Host { wishes: None, look_at: None }
+        Host { wishes: None }
     }
 
     /// Whoever has the mailbox, or a clone of it.
@@ -86,7 +136,7 @@ impl Host {
     pub(super) fn of_thread(poller: &Poller) -> io::Result<(Mailbox, Host)> {
         let bell = poller.bell()?;
         let (wishes, posted) = mpsc::channel();
-        Ok((Mailbox { wishes, bell }, Host { wishes: Some(posted), look_at: None }))
+        Ok((Mailbox { wishes, bell, stopped: Arc::default(), waiting: Arc::default() }, Host { wishes: Some(posted) }))
     }
 
     /// Whether the relay is a part of another program.
@@ -94,21 +144,8 @@ impl Host {
         self.wishes.is_some()
     }
 
-    /// When to look again though the bell does not ring.
-    pub(super) fn next_deadline(&self) -> Option<Mono> {
-        self.look_at
-    }
-
-    /// Whether it is time for that.
-    pub(super) fn is_due(&self, now: Now) -> bool {
-        self.look_at.is_some_and(|at| at <= now.mono)
-    }
-
-    /// What was posted, as much as one turn takes.
-    pub(super) fn take_wishes(&mut self, now: Now) -> Vec<Wish> {
-        let posted = self.wishes.iter().flat_map(Receiver::try_iter);
-        let taken: Vec<Wish> = posted.take(TURN_ACCEPTS_MAX).collect();
-        self.look_at = (taken.len() == TURN_ACCEPTS_MAX).then_some(now.mono);
-        taken
+    /// What was posted, as much as one turn takes. Where there is nothing, the bell rings when there is something.
+    pub(super) fn take_wishes(&self) -> Vec<Wish> {
+        self.wishes.iter().flat_map(Receiver::try_iter).take(TURN_ACCEPTS_MAX).collect()
     }
 }

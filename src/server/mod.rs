@@ -58,7 +58,7 @@ pub use alone::alone;
 pub use backup::{Backup, backup};
 pub use clock::Clock;
 pub use error::RunError;
-pub use host::{Address, Mailbox, Served, Wish};
+pub use host::{Address, Mailbox, Served};
 #[cfg(feature = "sim")]
 pub use intake::Bystander;
 pub use listeners::{Listeners, Refusal};

@@ -34,7 +34,7 @@ pub fn run(config: &Config, again: Again<'_>) -> Result<(), RunError> {
     start(config, again, Manager::of_process(), None)
 }
 
-/// Runs the relay as a part of another program, until that posts [`Wish::Stop`](super::Wish::Stop). `ready` is called once, when clients
+/// Runs the relay as a part of another program, until that [wants it to end](super::Mailbox::stop). `ready` is called once, when clients
 /// are served. The thread that calls this is the relay's until the end; [`crate::embed`] makes one.
 ///
 /// # Errors

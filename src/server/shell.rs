@@ -52,7 +52,9 @@ impl Shell<'_> {
     pub(super) fn serve(mut self) -> Result<(), RunError> {
         let mut ready = self.web.take_early();
         loop {
-            let timeout = if self.server.has_work() || !ready.is_empty() {
+            // Before the wait, which tells what they did before they wished.
+            let wishes = self.host.take_wishes();
+            let timeout = if self.server.has_work() || !ready.is_empty() || !wishes.is_empty() {
                 Some(Duration::ZERO)
             } else {
                 self.next_deadline().map(|at| at.since(self.clock.now().mono))
@@ -61,10 +63,7 @@ impl Shell<'_> {
             let now = self.clock.now();
             self.manager.beat(now);
             ready.extend(self.door.rested(now).into_iter().map(Ready::Accept));
-            if self.host.is_due(now) {
-                ready.push(Ready::Bell);
-            }
-            let mut stop = self.is_drained(now);
+            let mut stop = self.is_drained(now) || wishes.iter().any(|wish| matches!(wish, Wish::Stop));
             for event in ready.drain(..) {
                 match event {
                     Ready::Link { .. } => {
@@ -77,13 +76,14 @@ impl Shell<'_> {
                     Ready::Web(slot) => self.web.wake(slot),
                     Ready::Hangup => drop(self.reload("SIGHUP", now)),
                     Ready::Stop => stop = true,
-                    Ready::Bell => stop |= self.hear_host(now),
+                    // The wait is over, and that was all.
+                    Ready::Bell => {}
                 }
             }
             if stop {
                 return self.stop(now);
             }
-            self.turn(now, &mut ready)?;
+            self.turn(now, &mut ready, wishes)?;
         }
     }
 
@@ -95,14 +95,13 @@ impl Shell<'_> {
             self.control.next_deadline(),
             self.web.next_deadline(),
             self.manager.next_deadline(),
-            self.host.next_deadline(),
             self.reloader.next_deadline(),
             drain,
         ];
         rooms.into_iter().flatten().min()
     }
 
-    fn turn(&mut self, now: Now, ready: &mut Vec<Ready>) -> Result<(), RunError> {
+    fn turn(&mut self, now: Now, ready: &mut Vec<Ready>, wishes: Vec<Wish>) -> Result<(), RunError> {
         let server = &mut self.server;
         self.control.hear(server, &mut self.poller, now)?;
         server.hear(now)?;
@@ -115,7 +114,9 @@ impl Shell<'_> {
         server.conclude(now)?;
         self.control.answer(server.take_answers(), now);
         self.door.note_departed(server.take_departed());
-        self.door.report(server.take_strangers(), now);
+        // After those who go have made room.
+        self.let_in_from_host(wishes, now);
+        self.door.report(self.server.take_strangers(), now);
         while let Some((ticket, errand)) = self.control.next_errand() {
             let reply = self.run(errand, now);
             self.control.reply(ticket, &reply, now);
@@ -127,19 +128,18 @@ impl Shell<'_> {
         Ok(())
     }
 
-    /// Does what the program wishes that the relay is a part of; whether it is to end.
-    fn hear_host(&mut self, now: Now) -> bool {
-        let mut stop = false;
-        for wish in self.host.take_wishes(now) {
+    /// Lets in who comes from the program that the relay is a part of.
+    fn let_in_from_host(&mut self, wishes: Vec<Wish>, now: Now) {
+        for wish in wishes {
             match wish {
                 // A drain lets nobody in, from wherever.
                 Wish::Link(_) if self.drain.is_some() => {}
                 Wish::Link(socket) => self.door.welcome(&mut self.server, &mut self.poller, socket, now),
-                Wish::Operator(socket) => self.control.admit(socket, &mut self.poller, now),
-                Wish::Stop => stop = true,
+                Wish::Operator(socket, place) => self.control.welcome(socket, place, &mut self.poller, now),
+                // Heard before the turn.
+                Wish::Stop => {}
             }
         }
-        stop
     }
 
     /// What the operator wants of the process and not of the relay.
