@@ -14,15 +14,27 @@
 //!   sends SIGBUS, which ends the process: no thread could go on with half a page. Call
 //!   [`end_when_unreadable`](crate::store::end_when_unreadable) to have the process say so, and end with exit status 5, as the program
 //!   `mnm` does; that is for the whole process, so it is left to whoever owns it. Nothing that was acked is lost either way.
-//! - **File descriptors**: as many as the process may open when the relay starts, without those that are open by then and 64 in reserve;
-//!   each link takes one, and one within the program two. The limit is not raised: a program that expects thousands of links calls
+//! - **File descriptors**: as many as the process may open when the relay starts, without 64 in reserve; of those that are open by then
+//!   the reserve bears 32, and what there is beyond is left out too. Each link takes one, and one within the program two, of which the relay
+//!   counts one. The limit is not raised: a program that expects thousands of links calls
 //!   [`raise_descriptor_limit`](crate::net::raise_descriptor_limit) before it starts the relay. Two relays, or a relay beside much else
 //!   that opens files, are given their shares by `limits.links_max`.
 //! - **Log**: the [`log`] crate's, whatever logger the program has; none is installed. [`Config::log`] and [`Config::log_format`] mean
-//!   nothing here, and nobody changes the level (`mnm ctl log` is refused).
-//! - **Files**: the data directory, which is made with mode 0700 and held by a lock, sockets that are configured, and nothing else.
-//!   Relative paths are taken from the directory that is current at the start; what is current later does not matter.
-//! - **Environment, current directory, file mode mask, standard streams**: none of these is read or changed.
+//!   nothing here, and nobody changes the level (`mnm ctl log` is refused). The logger is called in the relay's thread, and everybody's
+//!   messages wait for it. It may [stop](Handle::stop) the relay, but cannot [ask](Handle::ask) it (that is refused at once), wait for its
+//!   end, or read from a link to it.
+//! - **Files**: the data directory, which is made with mode 0700 and held by a lock, and what is in it: the log, the certificate and the key
+//!   that the relay makes where no others are configured, and the operator's socket, `control.sock`. Sockets that are configured, for
+//!   clients and for metrics; they are made, and go with the relay. Certificates and keys that are configured are read, and looked at again
+//!   every few seconds. Besides, `/dev/fd` and `/proc/self` are read, to count descriptors and memory, `/proc/sys/kernel/hostname` or
+//!   `/etc/hostname`, for the name in a certificate of the relay's own, and `/dev/null` is held open.
+//! - **File mode mask**: neither read nor changed. The system applies it to files and directories that are made, as for any program; only
+//!   sockets have the mode that they are to have whatever it is.
+//! - **Current directory**: relative paths are taken from the one at the start, which is asked for only if there are any; what is current
+//!   later does not matter. It is not changed.
+//! - **Environment, standard streams**: neither is read, written or changed by the relay. Rust's library reads `RUST_MIN_STACK` for the thread,
+//!   a panic is told as the program's panic hook has it, and the system's resolver, which is asked where an address is given by a
+//!   name, goes by its own files and variables.
 //!
 //! # How it ends
 //!
@@ -105,6 +117,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A member who has to be kept out, found by the name that others see. A refusal is an answer.
+//! ```
+//! use mnm::config::Config;
+//! use mnm::embed::{Relay, Reply, Request, Target, Who};
+//! # use mnm_client::{Client, Options, Registration, Site};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let listen = vec![mnm::config::Listen::at(([127, 0, 0, 1], 0))];
+//! # let data = directory.path().join("data");
+//! let relay = Relay::start(Config { data, listen, ..Config::default() })?;
+//! # let mut client = Client::connect(&Site::new(&relay.addresses()[0].client)?, Options::default())?;
+//! # client.register(&Registration { label: "phone", alias: Some("mallory malone"), ..Registration::default() })?;
+//!
+//! let whom = Who::Alias("mallory malone".into());
+//! match relay.ask(&Request::Role { whom: whom.clone(), role: "suspended".into() })? {
+//!     Reply::Done { .. } => println!("nothing more is heard of them"),
+//!     Reply::Refused { error } => println!("{error}"),
+//!     other => panic!("not an answer to that: {other:?}"),
+//! }
+//! let Reply::Member(member) = relay.ask(&Request::Member { whom })? else { panic!("there is such a member") };
+//! assert_eq!((member.role.as_str(), member.nodes.len()), ("suspended", 1));
+//! relay.ask(&Request::Kick { whom: Target::Uid(member.uid) })?;
+//! relay.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Stopped and started again: what was acked to a sender is there.
 //! ```
 //! use mnm::config::{Config, Listen};
@@ -139,20 +177,20 @@ use std::env;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::config::{Config, ConfigError};
 use crate::ctl;
 use crate::limits::CONTROL_WAITING;
-use crate::net::{LocalSocket, PeerSocket};
+use crate::net::{self, LocalSocket, PeerSocket};
 use crate::server::control::SOCKET;
 use crate::server::{self, Mailbox, Served};
 
 pub use crate::ctl::Failure;
-pub use crate::server::control::{Reply, Request};
-pub use crate::server::{Address, RunError};
+pub use crate::server::control::{Group, Link, Member, MemberLine, Node, OwnedNode, Queue, Reply, Request, Target, Who};
+pub use crate::server::{Address, Changes, RunError, Status};
 
 /// What the relay's thread is called.
 const THREAD: &str = "mnm";
@@ -160,6 +198,10 @@ const THREAD: &str = "mnm";
 /// What is said to who asks the relay while many do.
 const CROWD: &str = "64 threads of this program wait for the relay's answer already; try again later";
 const _: () = assert!(CONTROL_WAITING == 64, "what is said is true");
+
+/// What is said to who asks the relay in the relay's own thread.
+const ITSELF: &str =
+    "the relay's own thread, which calls the program's logger, cannot wait for the relay's answer; ask from another thread";
 
 /// A relay that runs in a thread of this process; it ends when this is dropped, at the latest.
 pub struct Relay {
@@ -174,6 +216,8 @@ pub struct Handle {
     addresses: Arc<[Address]>,
     mailbox: Mailbox,
     data: PathBuf,
+    /// The relay's own, which cannot wait for itself.
+    thread: ThreadId,
 }
 
 impl Relay {
@@ -185,21 +229,22 @@ impl Relay {
     /// # Errors
     /// [`RunError`], with a sentence that says what to do: [`Config`](RunError::Config) if a value or a certificate is not as it must be,
     /// [`Address`](RunError::Address) if an address is taken, [`Store`](RunError::Store) if another relay, of this process or any other,
-    /// has the data directory ([`StoreError::Locked`](crate::store::StoreError::Locked)) or the log cannot be read. Nothing runs then.
+    /// has the data directory ([`StoreError::Locked`](crate::store::StoreError::Locked)) or the log cannot be read,
+    /// [`Thread`](RunError::Thread) if the system gives no thread. Nothing runs then.
     pub fn start(config: Config) -> Result<Relay, RunError> {
         config.check()?;
-        let config = config.below(&env::current_dir()?);
+        let config = config.below(current_directory)?;
         let data = config.data.clone();
         let (tell, told) = mpsc::sync_channel(1);
         let run = move || {
             // Who starts it waits for this.
             server::run_within(&config, &mut |served| tell.send(served).expect("somebody waits for the start"))
         };
-        let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(run)?;
+        let thread = thread::Builder::new().name(THREAD.to_owned()).spawn(run).map_err(RunError::Thread)?;
         let Ok(Served { addresses, mailbox }) = told.recv() else {
             return Err(join(thread).expect_err("a relay that ends before it serves says why"));
         };
-        let handle = Handle { addresses: addresses.into(), mailbox, data };
+        let handle = Handle { addresses: addresses.into(), mailbox, data, thread: thread.thread().id() };
         Ok(Relay { handle, thread: Some(thread) })
     }
 
@@ -298,14 +343,16 @@ impl Handle {
     /// to 64 threads wait until one of them is free.
     ///
     /// # Errors
-    /// [`Failure::Silent`] if the relay has ended, or ends before it answers. [`Failure::Refused`] if as many wait as may.
+    /// [`Failure::Silent`] if the relay has ended, or ends before it answers, or does not answer in time, or if this process has no descriptor
+    /// left for the question. [`Failure::Refused`] if as many wait as may, and in the relay's own thread, as from the program's logger: the
+    /// relay could not answer before this returns.
     pub fn ask(&self, request: &Request) -> Result<Reply, Failure> {
+        if thread::current().id() == self.thread {
+            return Err(Failure::Refused(ITSELF.to_owned()));
+        }
         let unasked = |error: io::Error| {
-            Failure::Silent(ConfigError::about_file(
-                &self.data.join(SOCKET),
-                format!("the relay cannot be asked ({error})"),
-                "start it anew",
-            ))
+            let cure = if net::is_out_of_descriptors(&error) { "raise the limit of open files (ulimit -n)" } else { "start it anew" };
+            Failure::Silent(ConfigError::about_file(&self.data.join(SOCKET), format!("the relay cannot be asked ({error})"), cure))
         };
         let (relays, ours) = LocalSocket::pair().map_err(unasked)?;
         match self.mailbox.hear(relays) {
@@ -326,6 +373,14 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("data", &self.data).finish_non_exhaustive()
     }
+}
+
+/// Where a relative path begins.
+fn current_directory(path: &Path) -> Result<PathBuf, ConfigError> {
+    env::current_dir().map_err(|error| {
+        let trouble = format!("{} is a relative path, and there is no current directory ({error})", path.display());
+        ConfigError::new("the configuration", trouble, "give absolute paths, or start the program in a directory that is there")
+    })
 }
 
 fn join(thread: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {

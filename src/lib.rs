@@ -51,7 +51,7 @@
 //! The relay has no threads: one loop does everything, and nothing in it waits but for the disk. [`embed`] makes one thread for that loop,
 //! so that a program can do something else meanwhile. There is no async runtime, and none is needed.
 //!
-//! It wants a Unix, and is tried on Linux.
+//! It wants Linux.
 //!
 //! - `aws-lc-rs` (default): cryptography by AWS-LC, with post-quantum key exchange; building it takes a C compiler.
 //! - `ring`: cryptography by ring, for small processors and small programs. One of the two is needed; with both it is aws-lc-rs.

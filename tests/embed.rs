@@ -12,15 +12,14 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use common::member::{Account, Member};
 use common::site::{Link, Received};
 use mnm::config::{AuthBy, CertificatePaths, Config, Limits, Listen, Metrics, MetricsPlace, Names};
-use mnm::embed::{Failure, Handle, Relay, Reply, Request, RunError};
-use mnm::server::Status;
+use mnm::embed::{Failure, Handle, Relay, Reply, Request, RunError, Status, Who};
 use mnm::store::StoreError;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -615,13 +614,52 @@ fn a_panic_of_its_thread_is_told_and_nothing_acked_is_lost() {
     let mut alice = member(&relay);
     let own = alice.account.uid.clone();
     let id = alice.post(&own, b"kept");
-    let whom = serde_json::from_value(json!({ "alias": UNBEARABLE })).expect("an alias");
+    let whom = Who::Alias(UNBEARABLE.into());
     let Err(Failure::Silent(_)) = relay.ask(&Request::Member { whom }) else { panic!("it panics before it answers") };
     alice.wait_closed();
     let Err(RunError::Panicked(message)) = relay.stop() else { panic!("a panic is no good end") };
     assert_eq!(message, "the host's logger panics");
     let relay = Relay::start(quiet(&data)).expect("the directory is free");
     assert_eq!(login(&relay, &alice.account).delivery().str("id"), id);
+}
+
+#[test]
+fn the_relay_s_own_thread_cannot_ask_it() {
+    let output = alone("host_whose_logger_asks", directory().path());
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// The host's logger. It asks the relay when it hears of a command.
+struct Curious(Mutex<Option<Handle>>, mpsc::Sender<Result<Reply, Failure>>);
+
+impl log::Log for Curious {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string().contains("is done") {
+            let handle = self.0.lock().expect("nobody panics").take().expect("a handle");
+            self.1.send(handle.ask(&Request::Status {})).expect("somebody listens");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn host_whose_logger_asks() {
+    let Some(place) = place_alone() else { return };
+    let relay = Relay::start(Config { data: place.join("data"), listen: vec![], ..Config::default() }).expect("it starts");
+    let (tell, told) = mpsc::channel();
+    let logger = Curious(Mutex::new(Some(relay.handle())), tell);
+    log::set_boxed_logger(Box::new(logger)).expect("there is no other");
+    log::set_max_level(log::LevelFilter::Info);
+    relay.ask(&Request::Register { mode: "closed".into(), until: None }).expect("an answer");
+    let Err(Failure::Refused(sentence)) = told.recv_timeout(PATIENCE).expect("it was asked") else { panic!("nobody could have answered") };
+    assert!(sentence.contains("ask from another thread"), "{sentence}");
+    assert_eq!(status(&relay).register, "closed");
+    relay.stop().expect("it ends well");
 }
 
 /// Signals that this process catches, as the system numbers them from 1.
@@ -721,6 +759,70 @@ fn read_what_is_not_there(place: &Path) {
         OpenOptions::new().write(true).open(file).and_then(|file| file.set_len(0)).expect("a file that can be cut");
     }
     bob.wait_closed();
+}
+
+#[test]
+fn without_a_descriptor_nobody_can_ask_and_the_cure_is_told() {
+    let output = alone("host_without_descriptors", directory().path());
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn host_without_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let Some(place) = place_alone() else { return };
+    let relay = Relay::start(Config { data: place.join("data"), listen: vec![], ..Config::default() }).expect("it starts");
+    let before = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(3), ..before }).expect("less can be had");
+    let Err(Failure::Silent(error)) = relay.ask(&Request::Status {}) else { panic!("there is nothing to ask with") };
+    assert!(error.cure().contains("ulimit -n"), "{error}");
+    setrlimit(Resource::Nofile, before).expect("as it was");
+    status(&relay);
+    relay.stop().expect("it ends well");
+}
+
+#[test]
+fn without_memory_for_a_thread_it_does_not_start_and_says_so() {
+    let output = alone("host_without_memory", directory().path());
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn host_without_memory() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Some(place) = place_alone() else { return };
+    let pages = fs::read_to_string("/proc/self/statm").expect("Linux tells");
+    let pages: u64 = pages.split(' ').next().expect("the first is its size").parse().expect("a number");
+    let before = getrlimit(Resource::As);
+    // Some is left, but no thread's stack.
+    let least = pages * rustix::param::page_size() as u64 + (512 << 10);
+    setrlimit(Resource::As, Rlimit { current: Some(least), ..before }).expect("less can be had");
+    let config = Config { data: place.join("data"), listen: vec![], ..Config::default() };
+    let started = Relay::start(config.clone());
+    setrlimit(Resource::As, before).expect("as it was");
+    let Err(RunError::Thread(error)) = started else { panic!("no thread is had: {started:?}") };
+    assert!(RunError::Thread(error).to_string().starts_with("there is no thread for the relay"));
+    Relay::start(config).expect("nothing is left of it").stop().expect("it ends well");
+}
+
+#[test]
+fn where_the_program_is_matters_only_for_relative_paths() {
+    let output = alone("host_in_a_directory_that_is_gone", directory().path());
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn host_in_a_directory_that_is_gone() {
+    let Some(place) = place_alone() else { return };
+    let gone = place.join("gone");
+    fs::create_dir(&gone).expect("a directory");
+    std::env::set_current_dir(&gone).expect("it is there");
+    fs::remove_dir(&gone).expect("it is empty");
+    let config = Config { data: place.join("data"), listen: vec![], ..Config::default() };
+    Relay::start(config.clone()).expect("it starts").stop().expect("it ends well");
+    let error = Relay::start(Config { listen: vec![Listen::in_file("relay.sock")], ..config }).expect_err("nobody knows where");
+    let RunError::Config(error) = error else { panic!("{error}") };
+    assert!(error.trouble().starts_with("relay.sock is a relative path"), "{error}");
 }
 
 #[test]

@@ -263,22 +263,30 @@ impl Config {
         self.limits.check()
     }
 
-    /// The same with its relative paths taken from `directory`.
-    #[must_use]
-    pub fn below(mut self, directory: &Path) -> Config {
-        let place = |path: &mut PathBuf| *path = below(directory, &path);
-        place(&mut self.data);
-        for listen in &mut self.listen {
-            listen.unix.as_mut().map(place);
-            if let Some(CertificatePaths { chain, key }) = &mut listen.certificate {
-                place(chain);
-                place(key);
-            }
+    /// The same with its relative paths taken from the directory that `directory` tells. It is asked only where there are any, and for one
+    /// of them.
+    ///
+    /// # Errors
+    /// Those of `directory`.
+    pub fn below<E>(mut self, directory: impl FnOnce(&Path) -> Result<PathBuf, E>) -> Result<Config, E> {
+        let mut relative: Vec<&mut PathBuf> = self.paths_mut().filter(|path| path.is_relative()).collect();
+        if let Some(first) = relative.first() {
+            let directory = directory(first)?;
+            relative.iter_mut().for_each(|path| **path = below(&directory, &**path));
         }
-        if let Some(Metrics { place: MetricsPlace::Socket(path), .. }) = &mut self.metrics {
-            place(path);
-        }
-        self
+        Ok(self)
+    }
+
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let listen = self.listen.iter_mut().flat_map(|Listen { unix, certificate, .. }| {
+            let pair = certificate.iter_mut().flat_map(|CertificatePaths { chain, key }| [chain, key]);
+            unix.iter_mut().chain(pair)
+        });
+        let metrics = self.metrics.iter_mut().filter_map(|metrics| match &mut metrics.place {
+            MetricsPlace::Socket(path) => Some(path),
+            MetricsPlace::Address(_) => None,
+        });
+        [&mut self.data].into_iter().chain(listen).chain(metrics)
     }
 
     /// Where this came from, for the log.

@@ -22,6 +22,8 @@ pub enum RunError {
     Replay(ReplayError),
     /// The system's: polling itself failed.
     Loop(io::Error),
+    /// The system's: a relay within another program gets no thread.
+    Thread(io::Error),
     /// Ours, or the host's logger's: the thread of a relay within another program panicked, with this message.
     Panicked(String),
 }
@@ -34,7 +36,7 @@ impl RunError {
             RunError::Config(_) => 1,
             RunError::Store(error) => error.exit_status(),
             RunError::Replay(_) => 3,
-            RunError::Loop(_) => 4,
+            RunError::Loop(_) | RunError::Thread(_) => 4,
             RunError::Address(_) => 7,
             RunError::Panicked(_) => 101,
         }
@@ -54,6 +56,9 @@ impl fmt::Display for RunError {
                 write!(f, "the event loop failed: {error}; raise the limit of open files (ulimit -n)")
             }
             RunError::Loop(error) => write!(f, "the event loop failed: {error}; restart the relay"),
+            RunError::Thread(error) => {
+                write!(f, "there is no thread for the relay: {error}; raise the limit of processes (ulimit -u), or free memory")
+            }
             RunError::Panicked(message) => write!(f, "the relay panicked: {message}; start it anew, and tell the makers of mnm"),
         }
     }

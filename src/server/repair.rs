@@ -91,6 +91,7 @@ fn is_damage(error: &RunError) -> bool {
         | RunError::Config(_)
         | RunError::Address(_)
         | RunError::Loop(_)
+        | RunError::Thread(_)
         | RunError::Panicked(_) => false,
     }
 }
