@@ -325,6 +325,9 @@ impl Handle {
     /// A link from within this process: TMTP without TLS. The relay treats it as any other that has no address. It counts for
     /// [`links_max`](crate::config::Limits::links_max), and is to log in in time. The socket blocks; set it to non-blocking as you like.
     ///
+    /// It ends when its last descriptor is closed. A process that the program starts at that moment may hold one a little longer;
+    /// [`shutdown`](UnixStream::shutdown) ends it at once.
+    ///
     /// A link that is one too many, or comes while the relay drains or ends, is closed: reading it finds its end, or a reset if something
     /// was written to it before.
     ///

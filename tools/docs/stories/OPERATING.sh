@@ -107,9 +107,9 @@ the_restored_relay_serves() {
 
 # Another machine: this one without the relay and what it left, but the package.
 on_the_new_machine() {
-    mkdir /root/copied
-    cp -r /var/backups/moving /etc/mnm/mnm.conf /root/copied/
-    cd /root/copied || return
+    mkdir /srv/copied
+    cp -r /var/backups/moving /etc/mnm/mnm.conf /srv/copied/
+    cd /srv/copied || return
     dpkg -P mnm
     [ ! -e /var/lib/private/mnm ]
     dpkg -i /srv/first.deb
